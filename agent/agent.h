@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The guest agent: PID 1 of the microVM. It prepares the container's file system and namespaces,
+ * says HELLO to the host, takes the plan, starts the container, carries its streams and reports
+ * its end. See fcvm-agent(8) and fcvm-proto(7). */
+#ifndef FCVM_AGENT_H
+#define FCVM_AGENT_H
+
+#include "err.h"
+#include "loop.h"
+#include "proto.h"
+#include "session.h"
+#include "stage.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct agent {
+	struct loop loop;
+	int port; /* /dev/vportNpM of the port named fcvm.agent, non-blocking */
+	struct watch port_watch;
+	struct watch signal_watch;
+	struct watch stage_watch;
+	struct proto_in in;
+	struct proto_out out;
+	struct proto_text control; /* pieces of a control message */
+	struct stage stage;        /* the container's prepared first process */
+	struct session container;  /* channel 1 */
+	bool have_image;
+	bool failed, reported; /* the container never ran; EXIT was queued */
+	struct err failure;
+	bool interactive; /* of a container with a terminal, until the terminal comes */
+	unsigned short rows, cols;
+	bool done; /* the host said BYE, or there is nothing more to do */
+};
+
+/* channel.c: the connection to the host. All queue; loop_run() sends. */
+void agent_send(struct agent *a, json_t *message); /* takes the reference */
+void agent_fatal(struct agent *a, const struct err *e);
+int agent_connect(struct agent *a, struct err *e);
+
+/* container.c: the plan arrives, the container ends. */
+int agent_plan(struct agent *a, const json_t *message, struct err *e);
+void agent_signal_container(struct agent *a, int sig);
+void agent_reap(struct agent *a);
+void agent_stage_event(void *ctx, uint32_t events);
+void agent_check_end(struct agent *a);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ * The container's life as the agent sees it: plan in, process started, streams carried, end
+ * reported once and truthfully. */
+#include "agent.h"
+#include "cleanup.h"
+#include "json.h"
+#include "status.h"
+#include "strv.h"
+#include "xio.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define CGROUP "/sys/fs/cgroup/container"
+
+static void cgroup_set(const char *file, uint64_t a, uint64_t b)
+{
+	auto_free char *path = xasprintf(CGROUP "/%s", file);
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return; /* a kernel without the controller limits by the machine's size alone */
+	if (b)
+		dprintf(fd, "%llu %llu", (unsigned long long)a, (unsigned long long)b);
+	else
+		dprintf(fd, "%llu", (unsigned long long)a);
+}
+
+static uint64_t available_memory(void)
+{
+	auto_file FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			break;
+	return kib << 10;
+}
+
+/* The container may use what the machine has left; a little stays with the kernel and the agent,
+ * so that a greedy container is ended by its own cgroup and the machine lives to report it. */
+static void limit(const json_t *plan)
+{
+	uint64_t memory = available_memory(), reserve = 16 << 20;
+	json_int_t milli =
+	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
+
+	if (memory > 4 * reserve)
+		cgroup_set("memory.max", memory - reserve, 0);
+	if (milli > 0)
+		cgroup_set("cpu.max", (uint64_t)milli * 100, 100000);
+}
+
+static bool out_of_memory(void)
+{
+	auto_file FILE *f = fopen(CGROUP "/memory.events", "re");
+	unsigned long long kills = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "oom_kill %llu", &kills) == 1)
+			break;
+	return kills > 0;
+}
+
+/* Pipe ends for a stream: *ours non-blocking, *theirs not. */
+static int stream_pipe(bool to_process, int *ours, int *theirs, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(e, "cannot make a pipe");
+	*ours = to_process ? p[1] : p[0];
+	*theirs = to_process ? p[0] : p[1];
+	fcntl(*ours, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int start_with_pipes(struct agent *a, const char *text, bool interactive, struct err *e)
+{
+	auto_fd int in = -1, out = -1, err_out = -1, c_in = -1, c_out = -1, c_err = -1;
+
+	if (interactive ? stream_pipe(true, &in, &c_in, e) < 0
+	                : (c_in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+		return -1;
+	if (stream_pipe(false, &out, &c_out, e) < 0 || stream_pipe(false, &err_out, &c_err, e) < 0)
+		return -1;
+	if (stage_start(&a->stage, text, strlen(text), (int[3]){c_in, c_out, c_err}, e) < 0)
+		return -1;
+	return session_streams(
+	        &a->container, steal_fd(&in), steal_fd(&out), steal_fd(&err_out), false);
+}
+
+static void set_clock(const json_t *message)
+{
+	json_int_t ns = json_integer_value(json_object_get(message, "time"));
+	struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+
+	if (ns > 0)
+		clock_settime(CLOCK_REALTIME, &ts);
+}
+
+int agent_plan(struct agent *a, const json_t *message, struct err *e)
+{
+	const json_t *plan = json_object_get(message, "plan");
+	const json_t *own = json_object_get(plan, "fcvm");
+	auto_free char *text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+
+	if (!text)
+		return err_set(e, FCVM_EX_FAIL, "the host sent a message without a plan");
+	if (!a->have_image || a->container.pid)
+		return err_set(e, FCVM_EX_FAIL, "this machine cannot take a plan");
+	set_clock(message);
+	limit(plan);
+	a->container.pid = a->stage.pid;
+	if (json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"))) {
+		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
+		a->cols = (unsigned short)json_integer_value(json_object_get(message, "cols"));
+		a->interactive = json_is_true(json_object_get(own, "interactive"));
+		return stage_start(&a->stage, text, strlen(text), NULL, e);
+	}
+	return start_with_pipes(a, text, json_is_true(json_object_get(own, "interactive")), e);
+}
+
+static void take_terminal(struct agent *a, int master)
+{
+	struct winsize ws = {.ws_row = a->rows, .ws_col = a->cols};
+
+	if (a->rows && a->cols)
+		ioctl(master, TIOCSWINSZ, &ws);
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	session_streams(&a->container, a->interactive ? fcntl(master, F_DUPFD_CLOEXEC, 3) : -1,
+	        master, -1, true);
+}
+
+void agent_stage_event(void *ctx, uint32_t events)
+{
+	struct agent *a = ctx;
+	struct err e;
+	int master = -1;
+
+	(void)events;
+	switch (stage_news(&a->stage, &master, &e)) {
+	case STAGE_NONE:
+		return;
+	case STAGE_TERMINAL:
+		take_terminal(a, master);
+		return;
+	case STAGE_RUNNING:
+		agent_send(a, json_pack("{s:s}", "type", "STARTED"));
+		break;
+	case STAGE_FAILED:
+		a->failure = e;
+		a->failed = true;
+		break;
+	}
+	a->stage_watch.fd = -1; /* stage_news() closed it */
+	agent_check_end(a);
+}
+
+void agent_signal_container(struct agent *a, int sig)
+{
+	if (a->container.pid && !a->container.exited && sig > 0 && sig < 65)
+		kill(a->container.pid, sig);
+}
+
+void agent_reap(struct agent *a)
+{
+	pid_t pid;
+	int ws;
+
+	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0) {
+		if (pid != a->stage.pid)
+			continue;
+		a->container.exited = true;
+		a->container.wstatus = ws;
+	}
+	agent_check_end(a);
+}
+
+/* EXIT goes out when the process has ended, all it wrote was sent, and it is known whether it ran
+ * at all. */
+void agent_check_end(struct agent *a)
+{
+	struct session *s = &a->container;
+	json_t *m;
+	char *text;
+
+	if (a->reported || !s->exited || a->stage.sock >= 0)
+		return;
+	if (!s->pid) { /* it died while it was being prepared */
+		agent_fatal(a, &a->failure);
+		return;
+	}
+	if (!session_drained(s) && !a->failed)
+		return;
+	if (a->failed)
+		m = json_pack("{s:i, s:s}", "status", a->failure.status, "error", a->failure.text);
+	else if (WIFSIGNALED(s->wstatus))
+		m = json_pack("{s:i, s:i, s:b}", "status", FCVM_EX_SIGNAL + WTERMSIG(s->wstatus),
+		        "signal", WTERMSIG(s->wstatus), "oom",
+		        WTERMSIG(s->wstatus) == SIGKILL && out_of_memory());
+	else
+		m = json_pack("{s:i}", "status", WEXITSTATUS(s->wstatus));
+	text = json_dumps(m, JSON_COMPACT);
+	json_decref(m);
+	proto_put_text(&a->out, s->channel, PROTO_EXIT, text, strlen(text));
+	free(text);
+	a->reported = true;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * fcvm-agent: PID 1 of the microVM. Whatever goes wrong is reported to the host, or to the console
+ * when the host cannot be reached, and ends the machine: never a hang, never a silent success. */
+#include "agent.h"
+#include "cleanup.h"
+#include "early.h"
+#include "status.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define GOODBYE_MS 5000 /* how long a report may wait for the host to take it */
+
+static void signal_event(void *ctx, uint32_t events)
+{
+	struct agent *a = ctx;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(a->signal_watch.fd, &si, sizeof si) == sizeof si)
+		;
+	agent_reap(a);
+}
+
+static int watch_children(struct agent *a, struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0 || loop_add(&a->loop, &a->signal_watch, fd, EPOLLIN, signal_event, a) < 0)
+		return err_sys(e, "cannot watch child processes");
+	return 0;
+}
+
+static int prepare(struct agent *a, struct err *e)
+{
+	if (early_mounts(e) < 0 || early_modules(e) < 0 || early_system(e) < 0)
+		return -1;
+	if (loop_init(&a->loop) < 0)
+		return err_sys(e, "cannot make the event loop");
+	if (watch_children(a, e) < 0)
+		return -1;
+	/* The port first: from here on a failure reaches the host as a message. */
+	a->port = early_port("fcvm.agent", e);
+	if (a->port < 0 || early_rootfs(&a->have_image, e) < 0)
+		return -1;
+	if (!a->have_image)
+		return agent_connect(a, e);
+	if (stage_prepare(&a->stage, e) < 0)
+		return -1;
+	if (loop_add(&a->loop, &a->stage_watch, a->stage.sock, EPOLLIN, agent_stage_event, a) < 0)
+		return err_sys(e, "cannot watch the container");
+	return agent_connect(a, e);
+}
+
+/* Sends what is queued, then ends the machine. A restart is what both VMMs take as the end: QEMU
+ * runs with -no-reboot, and Firecracker ends at a reset only. */
+static void __attribute__((noreturn)) end(struct agent *a)
+{
+	struct pollfd p = { .fd = a->port, .events = POLLOUT };
+
+	while (a->port >= 0 && proto_flush(&a->out, a->port) == 0 && proto_pending(&a->out))
+		if (poll(&p, 1, GOODBYE_MS) <= 0)
+			break;
+	sync();
+	for (;;)
+		reboot(RB_AUTOBOOT);
+}
+
+int main(void)
+{
+	struct agent a = {.port = -1, .stage.sock = -1};
+	struct err e = {.text = ""};
+
+	proto_in_init(&a.in);
+	session_init(&a.container, 1, &a.loop, &a.out);
+	if (prepare(&a, &e) < 0)
+		agent_fatal(&a, &e);
+	else if (early_option("fcvm.poweroff"))
+		a.done = true;
+	while (!a.done) {
+		if (proto_pending(&a.out))
+			proto_flush(&a.out, a.port);
+		loop_want(&a.loop, &a.port_watch, EPOLLIN | (proto_pending(&a.out) ? EPOLLOUT : 0));
+		loop_once(&a.loop, -1);
+	}
+	end(&a);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ * The last steps before the container's command: user, working directory, look-up in PATH, and
+ * --init's small PID 1. */
+#include "cleanup.h"
+#include "json.h"
+#include "stage.h"
+#include "status.h"
+#include "strv.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* A JSON array of strings as a vector. */
+static int words(const json_t *list, const char *what, struct strv *out, struct err *e)
+{
+	size_t i;
+	json_t *w;
+
+	json_array_foreach(list, i, w)
+	{
+		if (!json_is_string(w) || strlen(json_string_value(w)) != json_string_length(w))
+			return err_set(e, FCVM_EX_FAIL, "the plan's %s are malformed", what);
+		strv_add(out, json_string_value(w));
+	}
+	return 0;
+}
+
+static const char *env_get(const struct strv *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (!strncmp(env->v[i], name, n) && env->v[i][n] == '=')
+			return env->v[i] + n + 1;
+	return NULL;
+}
+
+static int enter_cwd(const json_t *plan, const struct identity *id, struct err *e)
+{
+	const char *cwd =
+	        json_string_value(json_object_get(json_object_get(plan, "process"), "cwd"));
+	bool create = json_is_true(json_object_get(json_object_get(plan, "fcvm"), "createCwd"));
+
+	if (!cwd || !*cwd)
+		cwd = "/";
+	if (chdir(cwd) == 0)
+		return 0;
+	if (errno == ENOENT && create && mkdir(cwd, 0755) == 0 &&
+	        chown(cwd, id->uid, id->gid) == 0 && chdir(cwd) == 0)
+		return 0;
+	err_sys(e, "workdir %s", cwd);
+	e->status = FCVM_EX_NOEXEC;
+	return -1;
+}
+
+/* Executes argv as execvp(3) would with the container's own PATH; returns only with an error whose
+ * status tells "not found" from "cannot be executed". */
+static int exec_in_path(const struct strv *argv, const struct strv *env, struct err *e)
+{
+	const char *file = argv->v[0], *path = env_get(env, "PATH");
+	int why = ENOENT;
+
+	if (!path)
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	if (strchr(file, '/')) {
+		execve(file, argv->v, env->v);
+		why = errno;
+	}
+	while (!strchr(file, '/') && *file) {
+		size_t n = strcspn(path, ":");
+		auto_free char *full = xasprintf("%.*s/%s", (int)n, n ? path : ".", file);
+		struct stat st;
+
+		if (stat(full, &st) == 0 && !S_ISDIR(st.st_mode)) {
+			execve(full, argv->v, env->v);
+			if (errno != ENOENT || why == ENOENT)
+				why = errno;
+		}
+		if (!path[n])
+			break;
+		path += n + 1;
+	}
+	if (why == ENOENT)
+		return err_set(e, FCVM_EX_NOENT, "%s: no such command in the container", file);
+	return err_set(e, FCVM_EX_NOEXEC, "%s: cannot be executed: %s", file, strerror(why));
+}
+
+/* The command's parent under --init: passes signals on, reaps orphans, ends as its child does. */
+static void __attribute__((noreturn)) be_init(pid_t main_pid)
+{
+	sigset_t all;
+	int status = FCVM_EX_FAIL, sig;
+
+	prctl(PR_SET_NAME, "fcvm-init");
+	sigfillset(&all);
+	for (;;) {
+		pid_t pid;
+		int ws;
+
+		while ((pid = waitpid(-1, &ws, WNOHANG)) > 0) {
+			if (pid != main_pid)
+				continue;
+			status = WIFSIGNALED(ws) ? FCVM_EX_SIGNAL + WTERMSIG(ws) : WEXITSTATUS(ws);
+			_exit(status);
+		}
+		if (sigwait(&all, &sig) == 0 && sig != SIGCHLD)
+			kill(main_pid, sig);
+	}
+}
+
+static void fork_init(int sock)
+{
+	sigset_t all;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	pid = fork();
+	if (pid > 0) {
+		close(sock); /* its end tells the agent that the command runs */
+		be_init(pid);
+	}
+	/* In the child, or in PID 1 itself if there could be no child: go on to the command. */
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < 65; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int stage_exec(const void *plan_json, int sock, struct err *e)
+{
+	const json_t *plan = plan_json, *process = json_object_get(plan, "process");
+	const json_t *user = json_object_get(process, "user");
+	auto_strv struct strv argv = {0}, env = {0};
+	struct identity id;
+
+	if (words(json_object_get(process, "args"), "arguments", &argv, e) < 0 ||
+	        words(json_object_get(process, "env"), "environment", &env, e) < 0)
+		return -1;
+	if (argv.n == 0)
+		return err_set(e, FCVM_EX_FAIL, "the plan has no command");
+	if (identity_resolve(json_string_value(json_object_get(user, "username")), &id, e) < 0)
+		return -1;
+	if (!env_get(&env, "HOME"))
+		strv_addf(&env, "HOME=%s", id.home);
+	for (int fd = 0; fd < 3; fd++)
+		(void)!fchown(fd, id.uid, (gid_t)-1); /* so that /dev/stdout can be opened again */
+	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "init")))
+		fork_init(sock);
+	if (!json_is_true(json_object_get(process, "terminal")))
+		setsid();
+	if (enter_cwd(plan, &id, e) < 0 || identity_assume(&id, process, e) < 0)
+		return -1;
+	umask(0022);
+	reset_signals();
+	return exec_in_path(&argv, &env, e);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+#include "strv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define WIRE_FULL ((size_t)512 << 10)
+#define CHUNK     ((size_t)32 << 10) /* the most a virtio port takes in one write */
+
+void session_init(struct session *s, uint16_t channel, struct loop *l, struct proto_out *wire)
+{
+	*s = (struct session){.channel = channel, .loop = l, .wire = wire};
+	s->in.fd = s->in.watch.fd = -1;
+	for (int i = 0; i < 2; i++) {
+		s->out[i].fd = s->out[i].watch.fd = -1;
+		s->out[i].stream = i ? PROTO_ERR : PROTO_OUT;
+		s->out[i].session = s;
+	}
+}
+
+static void in_close(struct session *s)
+{
+	loop_remove(s->loop, &s->in.watch);
+	if (s->in.fd >= 0)
+		close(s->in.fd);
+	s->in.fd = -1;
+	free(s->in.buf);
+	s->in.buf = NULL;
+	s->in.len = 0;
+}
+
+static void out_close(struct outflow *o)
+{
+	loop_remove(o->session->loop, &o->watch);
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+}
+
+/* A terminal has no end of file: its line discipline makes one of the EOF character. */
+static void in_end(struct session *s)
+{
+	struct termios t;
+
+	if (s->tty && tcgetattr(s->in.fd, &t) == 0 && (t.c_lflag & ICANON) &&
+	        write(s->in.fd, &t.c_cc[VEOF], 1) < 0)
+		in_close(s);
+	if (!s->tty)
+		in_close(s);
+}
+
+static void in_pump(struct session *s)
+{
+	struct inflow *in = &s->in;
+	uint32_t done = 0;
+
+	while (done < in->len) {
+		ssize_t n = write(in->fd, in->buf + done, in->len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) { /* nobody reads any more */
+			in_close(s);
+			proto_put(s->wire, s->channel, PROTO_RESET, PROTO_IN, NULL, 0);
+			return;
+		}
+		done += (uint32_t)n;
+	}
+	memmove(in->buf, in->buf + done, in->len - done);
+	in->len -= done;
+	if (done) {
+		in->granted += done;
+		proto_put_credit(s->wire, s->channel, PROTO_IN, done);
+	}
+	if (in->len == 0 && in->eof) {
+		in->eof = false;
+		in_end(s);
+	}
+	loop_want(s->loop, &in->watch, in->len ? EPOLLOUT : 0);
+}
+
+static void in_event(void *ctx, uint32_t events)
+{
+	struct session *s = ctx;
+
+	if (s->in.len) {
+		in_pump(s);
+		return;
+	}
+	/* With nothing to write, all that can arrive is that the last reader has closed. */
+	if (!s->tty && (events & (EPOLLERR | EPOLLHUP))) {
+		in_close(s);
+		proto_put(s->wire, s->channel, PROTO_RESET, PROTO_IN, NULL, 0);
+	} else {
+		loop_remove(s->loop, &s->in.watch);
+	}
+}
+
+static void out_ready(struct outflow *o)
+{
+	bool want = o->credit > 0 && o->session->wire->end - o->session->wire->start < WIRE_FULL;
+
+	loop_want(o->session->loop, &o->watch, want ? EPOLLIN : 0);
+}
+
+static void out_event(void *ctx, uint32_t events)
+{
+	struct outflow *o = ctx;
+	struct session *s = o->session;
+	char buf[CHUNK];
+	ssize_t n;
+
+	(void)events;
+	if (o->credit == 0 || s->wire->end - s->wire->start >= WIRE_FULL) {
+		/* HUP is reported whether asked for or not: stop listening until there is room. */
+		loop_remove(s->loop, &o->watch);
+		return;
+	}
+	n = read(o->fd, buf, o->credit < CHUNK ? o->credit : CHUNK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) { /* the end; EIO is a terminal whose last user has gone */
+		out_close(o);
+		proto_put(s->wire, s->channel, PROTO_EOF, (uint8_t)o->stream, NULL, 0);
+		return;
+	}
+	o->credit -= (uint64_t)n;
+	proto_put(s->wire, s->channel, PROTO_DATA, (uint8_t)o->stream, buf, (size_t)n);
+	out_ready(o);
+}
+
+static void out_listen(struct outflow *o)
+{
+	if (o->fd < 0)
+		return;
+	if (o->watch.fd < 0)
+		loop_add(o->session->loop, &o->watch, o->fd, 0, out_event, o);
+	out_ready(o);
+}
+
+int session_streams(struct session *s, int in, int out, int err, bool tty)
+{
+	s->tty = tty;
+	s->out[0].fd = out;
+	s->out[1].fd = err;
+	out_listen(&s->out[0]);
+	out_listen(&s->out[1]);
+	s->in.fd = in;
+	if (in < 0)
+		return 0;
+	s->in.buf = xcalloc(1, SESSION_WINDOW);
+	s->in.granted = SESSION_WINDOW;
+	if (loop_add(s->loop, &s->in.watch, in, 0, in_event, s) < 0)
+		return -errno;
+	return proto_put_credit(s->wire, s->channel, PROTO_IN, SESSION_WINDOW);
+}
+
+static int in_data(struct session *s, const struct frame *f)
+{
+	struct inflow *in = &s->in;
+
+	if (frame_stream(f) != PROTO_IN)
+		return -EPROTO;
+	if (in->fd < 0)
+		return 0; /* sent before the host heard that nobody reads */
+	if (in->eof || f->len > in->granted)
+		return -EPROTO;
+	memcpy(in->buf + in->len, f->data, f->len);
+	in->len += f->len;
+	in->granted -= f->len;
+	if (in->watch.fd < 0)
+		loop_add(s->loop, &in->watch, in->fd, 0, in_event, s);
+	in_pump(s);
+	return 0;
+}
+
+static int in_eof(struct session *s, const struct frame *f)
+{
+	if (frame_stream(f) != PROTO_IN)
+		return -EPROTO;
+	if (s->in.fd < 0)
+		return 0;
+	s->in.eof = true;
+	in_pump(s);
+	return 0;
+}
+
+static struct outflow *out_of(struct session *s, const struct frame *f)
+{
+	switch (frame_stream(f)) {
+	case PROTO_OUT:
+		return &s->out[0];
+	case PROTO_ERR:
+		return &s->out[1];
+	default:
+		return NULL;
+	}
+}
+
+static void resize(struct session *s, const uint8_t *p)
+{
+	struct winsize ws = {.ws_row = proto_le16(p), .ws_col = proto_le16(p + 2)};
+
+	if (s->tty && s->in.fd >= 0)
+		ioctl(s->in.fd, TIOCSWINSZ, &ws);
+	else if (s->tty && s->out[0].fd >= 0)
+		ioctl(s->out[0].fd, TIOCSWINSZ, &ws);
+}
+
+int session_frame(struct session *s, const struct frame *f)
+{
+	struct outflow *o = out_of(s, f);
+
+	switch (f->type) {
+	case PROTO_DATA:
+		return in_data(s, f);
+	case PROTO_EOF:
+		return in_eof(s, f);
+	case PROTO_CREDIT:
+		if (!o)
+			return -EPROTO;
+		o->credit += proto_le32(f->data);
+		out_listen(o);
+		return 0;
+	case PROTO_RESET:
+		if (!o)
+			return -EPROTO;
+		out_close(o);
+		return 0;
+	case PROTO_WINSIZE:
+		resize(s, f->data);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+void session_resume(struct session *s)
+{
+	out_listen(&s->out[0]);
+	out_listen(&s->out[1]);
+}
+
+bool session_drained(const struct session *s)
+{
+	return s->out[0].fd < 0 && s->out[1].fd < 0;
+}
+
+void session_close(struct session *s)
+{
+	in_close(s);
+	out_close(&s->out[0]);
+	out_close(&s->out[1]);
+}

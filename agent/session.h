@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * A session: one process in the guest and its standard streams, carried over one channel. Streams
+ * flow under credit: what the host has not granted is not read from the process, and what the
+ * process does not read is bounded by what was granted to the host. */
+#ifndef FCVM_SESSION_H
+#define FCVM_SESSION_H
+
+#include "loop.h"
+#include "proto.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SESSION_WINDOW ((uint32_t)256 << 10) /* bytes of stdin that may wait in the guest */
+
+/* From the host to the process. */
+struct inflow {
+	int fd; /* write end, non-blocking; -1: closed */
+	struct watch watch;
+	uint8_t *buf; /* SESSION_WINDOW bytes */
+	uint32_t len;
+	uint32_t granted; /* how much more the host may send */
+	bool eof;         /* close once buf is written */
+};
+
+/* From the process to the host. */
+struct outflow {
+	int fd; /* read end, non-blocking; -1: at its end */
+	struct watch watch;
+	uint64_t credit;
+	enum proto_stream stream;
+	struct session *session;
+};
+
+struct session {
+	uint16_t channel;
+	bool tty;
+	pid_t pid; /* 0: not started or reaped */
+	bool exited;
+	int wstatus;
+	struct inflow in;
+	struct outflow out[2]; /* stdout (or the terminal), stderr */
+	struct loop *loop;
+	struct proto_out *wire;
+};
+
+void session_init(struct session *s, uint16_t channel, struct loop *l, struct proto_out *wire);
+/* Takes the descriptors: in (-1: none), out, err (-1: none). A terminal's master is in and out
+ * (two descriptors). Grants the host its first credit. */
+int session_streams(struct session *s, int in, int out, int err, bool tty);
+/* A frame of this channel: 0, or -EPROTO if the host broke the rules. */
+int session_frame(struct session *s, const struct frame *f);
+/* Reading from the process pauses while the wire is full; call when it has drained. */
+void session_resume(struct session *s);
+/* All output was read and sent. */
+bool session_drained(const struct session *s);
+/* Gives up the streams: the process sees EPIPE and EOF. */
+void session_close(struct session *s);
+
+#endif

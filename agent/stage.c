@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "stage.h"
+#include "cleanup.h"
+#include "json.h"
+#include "proto.h"
+#include "status.h"
+#include "strv.h"
+#include "xio.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <termios.h>
+
+#define MAX_FDS 4
+
+/* Sends text with up to MAX_FDS descriptors. */
+static int send_fds(int sock, const void *text, size_t n, const int *fds, size_t n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = n};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds) {
+		struct cmsghdr *c;
+
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Receives one message; the count of descriptors lands in *n_fds. */
+static ssize_t recv_fds(int sock, void *text, size_t n, int fds[MAX_FDS], size_t *n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+	} control = {0};
+	struct iovec iov = {.iov_base = text, .iov_len = n};
+	struct msghdr m = {.msg_iov = &iov,
+	        .msg_iovlen = 1,
+	        .msg_control = control.buf,
+	        .msg_controllen = sizeof control.buf};
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+
+	*n_fds = 0;
+	if (r < 0)
+		return -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		*n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), *n_fds * sizeof(int));
+	}
+	return r;
+}
+
+static json_t *load_plan(int fd, struct err *e)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	auto_free char *text = NULL;
+
+	if (size < 0 || (size_t)size > PROTO_TEXT_MAX || lseek(fd, 0, SEEK_SET) < 0) {
+		err_sys(e, "cannot size the plan");
+		return NULL;
+	}
+	text = xcalloc(1, (size_t)size + 1);
+	if (read_full(fd, text, (size_t)size) != size) {
+		err_sys(e, "cannot read the plan");
+		return NULL;
+	}
+	return json_parse(text, (size_t)size, "the plan", e);
+}
+
+/* Waits for the plan and becomes the container's command. Returns only with an error. */
+static int run(int sock, struct err *e)
+{
+	auto_json json_t *plan = NULL;
+	int fds[MAX_FDS];
+	size_t n_fds;
+	char byte;
+	ssize_t r;
+
+	if (stage_mount_generic(e) < 0)
+		return -1;
+	r = recv_fds(sock, &byte, 1, fds, &n_fds);
+	if (r <= 0 || (n_fds != 1 && n_fds != MAX_FDS))
+		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
+	plan = load_plan(fds[0], e);
+	if (!plan)
+		return -1;
+	if (n_fds == 1) {
+		if (stage_terminal(sock, e) < 0)
+			return -1;
+	} else {
+		for (int i = 0; i < 3; i++)
+			if (dup2(fds[i + 1], i) < 0)
+				return err_sys(e, "cannot set up descriptor %d", i);
+	}
+	if (stage_mount_plan(plan, e) < 0)
+		return -1;
+	return stage_exec(plan, sock, e);
+}
+
+static void __attribute__((noreturn)) child(int sock)
+{
+	struct err e = {.status = FCVM_EX_FAIL, .text = "unknown failure"};
+	char report[sizeof e.text + 2];
+	size_t n;
+
+	run(sock, &e);
+	if (e.status == FCVM_EX_SYS || e.status == FCVM_EX_DATA)
+		e.status = FCVM_EX_FAIL;
+	n = strlen(e.text);
+	report[0] = 'E';
+	report[1] = (char)e.status;
+	memcpy(report + 2, e.text, n);
+	send_fds(sock, report, n + 2, NULL, 0);
+	_exit(e.status);
+}
+
+int stage_prepare(struct stage *st, struct err *e)
+{
+	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS |
+	                                   CLONE_NEWIPC | CLONE_INTO_CGROUP,
+	        .exit_signal = SIGCHLD};
+	auto_fd int cgroup = open("/sys/fs/cgroup/container", O_PATH | O_CLOEXEC);
+	int pair[2];
+
+	if (cgroup < 0)
+		return err_sys(e, "cannot open the container's cgroup");
+	args.cgroup = (uint64_t)cgroup;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, "cannot make a socket pair");
+	st->pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	if (st->pid < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return err_sys(e, "cannot make the container's namespaces");
+	}
+	if (st->pid == 0) {
+		close(pair[0]);
+		child(pair[1]);
+	}
+	close(pair[1]);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	st->sock = pair[0];
+	return 0;
+}
+
+int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+{
+	auto_fd int file = memfd_create("plan", MFD_CLOEXEC);
+	int fds[MAX_FDS] = {
+	        file, stdio ? stdio[0] : -1, stdio ? stdio[1] : -1, stdio ? stdio[2] : -1};
+	int r;
+
+	if (file < 0)
+		return err_sys(e, "cannot make a memory file");
+	r = write_full(file, plan, n);
+	if (r == 0)
+		r = send_fds(st->sock, "P", 1, fds, stdio ? MAX_FDS : 1);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot hand over the plan");
+	}
+	return 0;
+}
+
+enum stage_news stage_news(struct stage *st, int *master, struct err *e)
+{
+	char text[sizeof e->text + 2];
+	int fds[MAX_FDS];
+	size_t n_fds;
+	ssize_t n = recv_fds(st->sock, text, sizeof text - 1, fds, &n_fds);
+
+	if (n == -EAGAIN || n == -EINTR)
+		return STAGE_NONE;
+	if (n > 1 && text[0] == 'E') {
+		text[n] = 0;
+		err_set(e, (unsigned char)text[1], "%s", text + 2);
+	} else if (n == 1 && text[0] == 'T' && n_fds == 1) {
+		*master = fds[0];
+		return STAGE_TERMINAL;
+	} else if (n == 0) {
+		close(st->sock);
+		st->sock = -1;
+		return STAGE_RUNNING;
+	} else {
+		err_set(e, FCVM_EX_FAIL, "the container's first process broke off");
+	}
+	close(st->sock);
+	st->sock = -1;
+	return STAGE_FAILED;
+}
+
+int stage_terminal(int sock, struct err *e)
+{
+	auto_fd int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	auto_fd int slave = -1;
+	char name[32];
+	int zero = 0, number;
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &zero) < 0 ||
+	        ioctl(master, TIOCGPTN, &number) < 0)
+		return err_sys(e, "cannot make a terminal");
+	snprintf(name, sizeof name, "/dev/pts/%d", number);
+	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return err_sys(e, "cannot open %s", name);
+	if (send_fds(sock, "T", 1, &master, 1) < 0)
+		return err_sys(e, "cannot hand over the terminal");
+	setsid();
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		return err_sys(e, "cannot take the terminal");
+	for (int i = 0; i < 3; i++)
+		if (dup2(slave, i) < 0)
+			return err_sys(e, "cannot set up descriptor %d", i);
+	close(open("/dev/console", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	if (mount(name, "/dev/console", NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, "cannot bind /dev/console");
+	return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+#include "assets.h"
+#include "cleanup.h"
+#include "dirs.h"
+#include "host.h"
+#include "json.h"
+#include "probe.h"
+#include "rundir.h"
+#include "status.h"
+#include "strv.h"
+#include "supervise.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#define MEMORY_MIN ((json_int_t)64 << 20)
+#define MEMORY_MAX ((json_int_t)1 << 44)
+#define ROOTFS_MIN ((json_int_t)16 << 20)
+#define CPUS_MAX   255
+
+/* The machine part of a plan. */
+struct shape {
+	unsigned cpus;
+	uint64_t memory, rootfs_size;
+	const char *hypervisor, *accel; /* into the plan */
+};
+
+static int integer(const json_t *obj, const char *key, json_int_t min, json_int_t max,
+        json_int_t *out, struct err *e)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	*out = json_integer_value(v);
+	if (!json_is_integer(v) || *out < min || *out > max)
+		return err_set(e, FCVM_EX_FAIL,
+		        "the plan's machine.%s must be a number from %lld to %lld", key,
+		        (long long)min, (long long)max);
+	return 0;
+}
+
+static int read_shape(const json_t *plan, struct shape *s, struct err *e)
+{
+	const json_t *m = json_object_get(plan, "machine");
+	json_int_t cpus, memory, rootfs;
+
+	if (json_integer_value(json_object_get(plan, "fcvmPlan")) != 1)
+		return err_set(e, FCVM_EX_FAIL, "this is not a plan of version 1");
+	if (integer(m, "cpus", 1, CPUS_MAX, &cpus, e) < 0 ||
+	        integer(m, "memory", MEMORY_MIN, MEMORY_MAX, &memory, e) < 0 ||
+	        integer(m, "rootfsSize", ROOTFS_MIN, MEMORY_MAX, &rootfs, e) < 0)
+		return -1;
+	*s = (struct shape){.cpus = (unsigned)cpus,
+	        .memory = (uint64_t)memory & ~(uint64_t)0xfffff,
+	        .rootfs_size = (uint64_t)rootfs & ~(uint64_t)0xfff};
+	s->hypervisor = json_string_value(json_object_get(m, "hypervisor"));
+	s->accel = json_string_value(json_object_get(m, "accel"));
+	return 0;
+}
+
+static int check_accel(const char *accel, struct err *e)
+{
+	if (!strcmp(accel, "kvm") || !strcmp(accel, "tcg"))
+		return 0;
+	return err_set(e, FCVM_EX_FAIL, "--accel %s: not known: use kvm or tcg", accel);
+}
+
+/* What the run directory gives: where the console goes, and the lock whose end frees the name. */
+struct place {
+	const char *dir; /* NULL outside of a run directory */
+	int lock;
+	char *console;
+};
+
+static void take_place(struct place *p)
+{
+	const char *fd = getenv("FCVM_LOCK_FD");
+
+	p->dir = getenv("FCVM_RUN_DIR");
+	p->lock = p->dir && fd ? atoi(fd) : -1;
+	if (p->lock >= 0)
+		fcntl(p->lock, F_SETFD, FD_CLOEXEC); /* this process is the last that holds it */
+	p->console = p->dir ? xasprintf("%s/console.log", p->dir) : NULL;
+}
+
+static void leave_place(struct place *p)
+{
+	if (p->dir && p->lock >= 0)
+		rundir_release(p->dir, p->lock, NULL);
+	free(p->console);
+}
+
+static int boot_plan(const json_t *plan, const struct run_opts *o, const char *console, char *tail,
+        size_t tail_size, struct err *e)
+{
+	auto_free char *data = dirs_data();
+	auto_fd int root = -1, image_lock = -1, scratch = -1;
+	struct supervise_opts so = {
+	        .plan = plan, .console_path = console, .tail = tail, .tail_size = tail_size};
+	struct vmm_config c = {.n_disks = 2};
+	const struct vmm_ops *ops;
+	struct assets a = {0};
+	struct shape s = { 0 };
+	struct vmm v;
+	int status = FCVM_EX_FAIL;
+
+	if (read_shape(plan, &s, e) < 0 || !(ops = vmm_find(s.hypervisor, e)) ||
+	        host_check(s.cpus, s.memory, e) < 0 || assets_load(data, &a, e) < 0)
+		return FCVM_EX_FAIL;
+	c.kernel = o->kernel ? o->kernel : a.kernel;
+	c.initrd = o->initrd ? o->initrd : a.initrd;
+	c.append = o->append ? o->append : a.append;
+	c.accel = o->accel ? o->accel : s.accel && *s.accel ? s.accel : a.accel;
+	c.cpus = s.cpus;
+	c.memory = so.memory = s.memory;
+	if (check_accel(c.accel, e) == 0 && assets_image(o->image, &root, &image_lock, e) == 0 &&
+	        assets_scratch(data, s.rootfs_size, &scratch, e) == 0) {
+		c.disks[0] = (struct vmm_disk){root, false};
+		c.disks[1] = (struct vmm_disk){scratch, true};
+		if (ops->start(&v, &c, e) == 0) {
+			status = supervise(&v, &so, e);
+			vmm_close(&v);
+		}
+	}
+	assets_free(&a);
+	return status;
+}
+
+int run_plan(const struct run_opts *o, char *tail, size_t tail_size, struct err *e)
+{
+	auto_json json_t *plan = json_load_at(AT_FDCWD, o->plan, e);
+	struct place place;
+	int status;
+
+	take_place(&place);
+	status = plan ? boot_plan(plan, o, place.console, tail, tail_size, e) : FCVM_EX_FAIL;
+	leave_place(&place);
+	return status;
+}
+
+int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct err *e)
+{
+	auto_free char *kernel = xasprintf("%s/vmlinux", o->kernel);
+	auto_free char *initrd = xasprintf("%s/initrd", o->initrd);
+	struct supervise_opts so = {.tail = tail, .tail_size = tail_size};
+	struct vmm_config c = {.kernel = kernel,
+	        .initrd = initrd,
+	        .accel = o->accel,
+	        .append = o->append,
+	        .cpus = 1,
+	        .memory = 256 << 20};
+	const struct vmm_ops *ops = vmm_find(NULL, e);
+	struct timespec t0, t1;
+	struct vmm v;
+	char why[200];
+	long ms;
+
+	if (!c.accel)
+		c.accel = probe_accelerator(why, sizeof why);
+	if (check_accel(c.accel, e) < 0)
+		return FCVM_EX_FAIL;
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	if (ops->start(&v, &c, e) < 0)
+		return FCVM_EX_FAIL;
+	supervise(&v, &so, e);
+	vmm_close(&v);
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	if (e->status)
+		return e->status;
+	ms = (t1.tv_sec - t0.tv_sec) * 1000 + (t1.tv_nsec - t0.tv_nsec) / 1000000;
+	if (o->json)
+		printf("{\"accel\":\"%s\",\"milliseconds\":%ld}\n", c.accel, ms);
+	else
+		printf("%ld\n", ms);
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervise.h"
+#include "status.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BOOT_MS    120000            /* an emulated guest on a busy host takes its time */
+#define GRACE_MS   5000              /* for the guest to act on a kill, or to end by itself */
+#define STDIN_HOLD ((size_t)1 << 20) /* unsent bytes above which stdin is not read */
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	/* These say that this process itself is broken, or stop and continue it. */
+	for (size_t i = 0; i < 9; i++)
+		sigdelset(&set, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGTTIN,
+		                        SIGTTOU, SIGCHLD}[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void end_machine(struct machine *m)
+{
+	if (!m->vmm_ended)
+		m->vmm->ops->kill(m->vmm);
+	m->phase = PHASE_END;
+	m->deadline_ms = -1;
+}
+
+/* SIGINT and SIGTERM: the container hears them first; if it does not end within its stop time-out
+ * it is killed, and if even that brings no report the machine is. */
+static void begin_stop(struct machine *m, int sig)
+{
+	dialogue_signal(m, sig);
+	if ((sig == SIGINT || sig == SIGTERM) && !m->stopping) {
+		m->stopping = 1;
+		m->deadline_ms = now_ms() + m->stop_timeout_ms;
+	}
+}
+
+static void on_signal(struct machine *m)
+{
+	struct signalfd_siginfo si;
+
+	while (read(m->signals, &si, sizeof si) == sizeof si) {
+		int sig = (int)si.ssi_signo;
+
+		if (sig == SIGWINCH) {
+			if (m->terminal && m->phase == PHASE_RUN)
+				dialogue_resize(m);
+		} else if (sig == SIGPIPE || sig == SIGCONT) {
+			continue;
+		} else if (m->phase == PHASE_RUN && m->o->plan) {
+			begin_stop(m, sig);
+		} else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT) {
+			m->caught = sig;
+			end_machine(m);
+		}
+	}
+}
+
+static void on_deadline(struct machine *m)
+{
+	if (m->phase == PHASE_BOOT) {
+		m->timed_out = true;
+		end_machine(m);
+	} else if (m->stopping == 1) {
+		m->stopping = 2;
+		dialogue_signal(m, SIGKILL);
+		m->deadline_ms = now_ms() + GRACE_MS;
+	} else {
+		if (m->stopping)
+			m->stopping = 3;
+		end_machine(m);
+	}
+}
+
+static void on_vmm_end(struct machine *m)
+{
+	/* What the guest said before the end is still in the sockets. */
+	while (!m->agent_closed && !m->violation) {
+		struct pollfd p = {.fd = m->vmm->agent, .events = POLLIN};
+
+		if (poll(&p, 1, 0) <= 0)
+			break;
+		dialogue_receive(m);
+	}
+	console_drain(&m->console, m->vmm->console);
+	m->vmm_status = proc_wait(&m->vmm->proc);
+	m->vmm_ended = true;
+}
+
+enum { P_AGENT, P_CONSOLE, P_VMM, P_SIGNAL, P_WAKE, P_STDIN, P_COUNT };
+
+static int wait_for(struct machine *m, struct pollfd p[P_COUNT])
+{
+	bool input = m->phase == PHASE_RUN && m->stdin_open && m->stdin_credit > 0 &&
+	             m->out.end - m->out.start < STDIN_HOLD;
+	int64_t left = m->deadline_ms < 0 ? -1 : m->deadline_ms - now_ms();
+
+	p[P_AGENT] = (struct pollfd){m->agent_closed ? -1 : m->vmm->agent,
+	        (short)(POLLIN | (proto_pending(&m->out) ? POLLOUT : 0)), 0};
+	p[P_CONSOLE] = (struct pollfd){m->vmm->console, POLLIN, 0};
+	p[P_VMM] = (struct pollfd){m->vmm_ended ? -1 : m->vmm->proc.pidfd, POLLIN, 0};
+	p[P_SIGNAL] = (struct pollfd){m->signals, POLLIN, 0};
+	p[P_WAKE] = (struct pollfd){m->wake, POLLIN, 0};
+	p[P_STDIN] = (struct pollfd){input ? STDIN_FILENO : -1, POLLIN, 0};
+	if (m->deadline_ms >= 0 && left < 0)
+		left = 0;
+	return poll(p, P_COUNT, left > 0x7fffffff ? 0x7fffffff : (int)left);
+}
+
+static void step(struct machine *m)
+{
+	struct pollfd p[P_COUNT];
+	uint64_t count;
+
+	if (wait_for(m, p) < 0)
+		return;
+	if (p[P_CONSOLE].revents && !console_drain(&m->console, m->vmm->console)) {
+		close(m->vmm->console);
+		m->vmm->console = -1;
+	}
+	if (p[P_SIGNAL].revents)
+		on_signal(m);
+	if (p[P_AGENT].revents & (POLLIN | POLLHUP | POLLERR))
+		dialogue_receive(m);
+	if (p[P_WAKE].revents && read(m->wake, &count, sizeof count) == sizeof count)
+		dialogue_outputs(m);
+	if (p[P_STDIN].revents)
+		dialogue_stdin(m);
+	if (p[P_VMM].revents)
+		on_vmm_end(m);
+	if (!m->agent_closed && proto_flush(&m->out, m->vmm->agent) < 0)
+		m->agent_closed = true;
+	if (m->deadline_ms >= 0 && now_ms() >= m->deadline_ms)
+		on_deadline(m);
+	if (m->violation && m->phase != PHASE_END)
+		end_machine(m);
+	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
+		m->deadline_ms = now_ms() + GRACE_MS;
+	/* The report is in, and nothing of this machine outlives it: do not wait for its shutdown.
+	 */
+	if (m->reported && !m->vmm_ended)
+		end_machine(m);
+}
+
+static bool outputs_done(const struct machine *m)
+{
+	return (!m->sink[0] || sink_idle(m->sink[0])) && (!m->sink[1] || sink_idle(m->sink[1]));
+}
+
+static int prepare(struct machine *m, struct err *e)
+{
+	const json_t *own = json_object_get(m->o->plan, "fcvm");
+	json_int_t timeout = json_integer_value(json_object_get(own, "stopTimeout"));
+	int r = console_open(&m->console, m->o->console_path);
+
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot write the console log");
+	}
+	m->signals = watch_signals();
+	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->signals < 0 || m->wake < 0)
+		return err_sys(e, "cannot watch signals");
+	proto_in_init(&m->in);
+	m->stop_timeout_ms = timeout > 1000000 ? 1000000000 : (int)timeout * 1000;
+	if (!m->o->plan)
+		return 0;
+	m->terminal =
+	        json_is_true(json_object_get(json_object_get(m->o->plan, "process"), "terminal"));
+	m->interactive = json_is_true(json_object_get(own, "interactive"));
+	m->stdin_open = m->interactive;
+	m->sink[0] = sink_new(STDOUT_FILENO, m->wake);
+	if (!m->terminal)
+		m->sink[1] = sink_new(STDERR_FILENO, m->wake);
+	if (!m->sink[0] || (!m->terminal && !m->sink[1]))
+		return err_sys(e, "cannot start a thread");
+	if (m->terminal && m->interactive)
+		tty_raw(&m->tty, STDIN_FILENO);
+	return 0;
+}
+
+int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
+{
+	struct machine m = {.vmm = v,
+	        .o = o,
+	        .console.file = -1,
+	        .tty.fd = -1,
+	        .wake = -1,
+	        .signals = -1,
+	        .deadline_ms = now_ms() + BOOT_MS};
+	int status;
+
+	if (prepare(&m, e) < 0) {
+		end_machine(&m);
+		on_vmm_end(&m);
+		e->status = FCVM_EX_FAIL;
+	} else {
+		while (!m.vmm_ended)
+			step(&m);
+		for (int i = 0; i < 2; i++)
+			if (m.sink[i])
+				sink_finish(m.sink[i]);
+		/* A second signal ends the wait for a reader that does not read. */
+		while (!outputs_done(&m) && !m.caught)
+			step(&m);
+		verdict(&m, e);
+	}
+	status = e->status;
+	tty_restore(&m.tty);
+	sink_free(m.sink[0]);
+	sink_free(m.sink[1]);
+	console_close(&m.console);
+	proto_in_free(&m.in);
+	proto_out_free(&m.out);
+	proto_text_clear(&m.control);
+	proto_text_clear(&m.exit_text);
+	return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "tty.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+void tty_raw(struct tty *t, int fd)
+{
+	struct termios raw;
+
+	t->fd = -1;
+	if (tcgetattr(fd, &t->before) < 0)
+		return;
+	raw = t->before;
+	cfmakeraw(&raw);
+	if (tcsetattr(fd, TCSANOW, &raw) == 0)
+		t->fd = fd;
+}
+
+void tty_restore(struct tty *t)
+{
+	sigset_t ttou, old;
+
+	if (t->fd < 0)
+		return;
+	/* From the background, setting attributes would stop the process just as it ends. */
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &ttou, &old);
+	tcsetattr(t->fd, TCSADRAIN, &t->before);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	t->fd = -1;
+}
+
+void tty_size(uint16_t *rows, uint16_t *cols)
+{
+	struct winsize ws;
+
+	*rows = *cols = 0;
+	for (int fd = 0; fd < 3; fd++) {
+		if (ioctl(fd, TIOCGWINSZ, &ws) == 0) {
+			*rows = ws.ws_row;
+			*cols = ws.ws_col;
+			return;
+		}
+	}
+}

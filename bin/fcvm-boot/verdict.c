@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * How a machine ended. Only an exit report is the container's end; everything else is a failure of
+ * the machine and is told apart here, with what the console has to say. */
+#include "proc.h"
+#include "status.h"
+#include "supervise.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The monitor's own last words, if it had any. */
+static void monitor_said(const struct machine *m, char *out, size_t size)
+{
+	char buf[1024], *line;
+	off_t end = lseek(m->vmm->log, 0, SEEK_END);
+	off_t from = end > (off_t)sizeof buf - 1 ? end - ((off_t)sizeof buf - 1) : 0;
+	ssize_t n = pread(m->vmm->log, buf, sizeof buf - 1, from);
+
+	*out = 0;
+	if (n <= 0)
+		return;
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = 0;
+	line = strrchr(buf, '\n');
+	snprintf(out, size, ": %.300s", line ? line + 1 : buf);
+}
+
+static int machine_failed(const struct machine *m, struct err *e)
+{
+	char text[400] = "", said[320];
+
+	if (m->violation)
+		return err_set(e, FCVM_EX_FAIL, "the guest was ended: %s", m->violation);
+	if (m->fatal)
+		return err_set(e, FCVM_EX_FAIL, "the guest agent failed: %s", m->error);
+	if (m->timed_out)
+		return err_set(e, FCVM_EX_FAIL,
+		        "the guest did not come up in time: see the console below");
+	if (console_panic(&m->console, text, sizeof text)) {
+		if (strstr(text, "Attempted to kill init"))
+			return err_set(e, FCVM_EX_FAIL, "the guest agent crashed (%s)", text);
+		return err_set(e, FCVM_EX_FAIL, "the guest kernel panicked: %s", text);
+	}
+	monitor_said(m, said, sizeof said);
+	if (m->vmm_ended && WIFSIGNALED(m->vmm_status))
+		return err_set(e, FCVM_EX_FAIL, "%s was ended by signal %d (%s)%s",
+		        m->vmm->ops->name, WTERMSIG(m->vmm_status),
+		        sigdescr_np(WTERMSIG(m->vmm_status)), said);
+	if (m->vmm_ended && WEXITSTATUS(m->vmm_status))
+		return err_set(e, FCVM_EX_FAIL, "%s failed with status %d%s", m->vmm->ops->name,
+		        WEXITSTATUS(m->vmm_status), said);
+	console_tail(&m->console, m->o->tail, m->o->tail_size);
+	return err_set(e, FCVM_EX_FAIL, "the guest ended without reporting how the container did");
+}
+
+int verdict(const struct machine *m, struct err *e)
+{
+	err_set(e, 0, "%s", "");
+	if (!m->reported && m->caught) {
+		e->status = FCVM_EX_SIGNAL + m->caught;
+	} else if (!m->reported && m->stopping >= 3) {
+		err_set(e, FCVM_EX_SIGNAL + SIGKILL,
+		        "the guest did not act on a kill: it was ended");
+	} else if (!m->reported &&
+	           !(m->phase == PHASE_RUN && !m->o->plan && m->vmm_ended && m->vmm_status == 0)) {
+		machine_failed(m, e);
+	} else if (m->failed) {
+		err_set(e, m->status, "%s", m->error);
+	} else if (m->oom) {
+		err_set(e, m->status,
+		        "the container was ended because memory ran out: the machine has %llu MiB: "
+		        "give it more with --memory",
+		        (unsigned long long)m->o->memory >> 20);
+	} else {
+		e->status = m->status;
+	}
+	return e->status;
+}

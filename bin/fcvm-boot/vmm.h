@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * What fcvm-boot asks of a virtual machine monitor. Every VMM gives the same: a process, a stream
+ * to the guest agent and a stream of console output; nothing above this interface knows which
+ * monitor runs. */
+#ifndef FCVM_VMM_H
+#define FCVM_VMM_H
+
+#include "err.h"
+#include "proc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VMM_DISKS 4
+
+struct vmm_disk {
+	int fd; /* O_RDONLY or O_RDWR to match `writable`; borrowed until vmm_start() returns */
+	bool writable;
+};
+
+struct vmm_config {
+	const char *kernel; /* ELF vmlinux */
+	const char *initrd;
+	const char *append; /* more words for the kernel command line, or NULL */
+	const char *accel;  /* "kvm" or "tcg" */
+	unsigned cpus;
+	uint64_t memory; /* bytes */
+	struct vmm_disk disks[VMM_DISKS];
+	size_t n_disks;
+};
+
+struct vmm {
+	const struct vmm_ops *ops;
+	struct proc proc;
+	int agent;   /* stream socket to the agent's port, non-blocking; -1: not connected yet */
+	int console; /* stream socket with the guest's console output, non-blocking */
+	int log;     /* memory file: what the monitor said on stderr */
+	void *own;   /* the back end's */
+};
+
+struct vmm_ops {
+	const char *name;
+	/* Whether it can run here: 0 and its version in `version`, or -1 with e filled. */
+	int (*check)(char *version, size_t size, struct err *e);
+	/* Starts the machine. All descriptors in *v become the caller's: vmm_close(). */
+	int (*start)(struct vmm *v, const struct vmm_config *c, struct err *e);
+	/* Ends the machine at once, without the guest's help. */
+	void (*kill)(struct vmm *v);
+};
+
+extern const struct vmm_ops vmm_qemu;
+
+/* The monitor of this name ("" or NULL: the default), or NULL with e filled. */
+const struct vmm_ops *vmm_find(const char *name, struct err *e);
+
+/* Releases what vmm_start() gave, after the process has been reaped. */
+void vmm_close(struct vmm *v);
+
+#endif
