@@ -16,11 +16,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define CGROUP "/sys/fs/cgroup/container"
-
 static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 {
-	auto_free char *path = xasprintf(CGROUP "/%s", file);
+	auto_free char *path = xasprintf(STAGE_CGROUP "/%s", file);
 	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -59,7 +57,7 @@ static void limit(const json_t *plan)
 
 static bool out_of_memory(void)
 {
-	auto_file FILE *f = fopen(CGROUP "/memory.events", "re");
+	auto_file FILE *f = fopen(STAGE_CGROUP "/memory.events", "re");
 	unsigned long long kills = 0;
 	char line[128];
 

@@ -166,7 +166,7 @@ int early_system(struct err *e)
 		return err_sys(e, "cannot mount the cgroups");
 	for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
 		write_text("/sys/fs/cgroup/cgroup.subtree_control", controllers[i]);
-	if (mkdir("/sys/fs/cgroup/container", 0755) < 0)
+	if (mkdir(STAGE_CGROUP, 0755) < 0)
 		return err_sys(e, "cannot make the container's cgroup");
 	if (loopback_up() < 0)
 		return err_sys(e, "cannot bring the loopback interface up");

@@ -68,7 +68,7 @@ static int prepare(struct agent *a, struct err *e)
  * runs with -no-reboot, and Firecracker ends at a reset only. */
 static void __attribute__((noreturn)) end(struct agent *a)
 {
-	struct pollfd p = { .fd = a->port, .events = POLLOUT };
+	struct pollfd p = {.fd = a->port, .events = POLLOUT};
 
 	while (a->port >= 0 && proto_flush(&a->out, a->port) == 0 && proto_pending(&a->out))
 		if (poll(&p, 1, GOODBYE_MS) <= 0)

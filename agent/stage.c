@@ -90,6 +90,13 @@ static json_t *load_plan(int fd, struct err *e)
 	return json_parse(text, (size_t)size, "the plan", e);
 }
 
+static int write_file(const char *path, const char *text)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_full(fd, text, strlen(text));
+}
+
 /* Waits for the plan and becomes the container's command. Returns only with an error. */
 static int run(int sock, struct err *e)
 {
@@ -99,6 +106,12 @@ static int run(int sock, struct err *e)
 	char byte;
 	ssize_t r;
 
+	/* The agent is safe from the out-of-memory killer; what it starts must not be. */
+	r = write_file("/proc/self/oom_score_adj", "0");
+	if (r < 0) {
+		errno = (int)-r;
+		return err_sys(e, "cannot reset oom_score_adj");
+	}
 	if (stage_mount_generic(e) < 0)
 		return -1;
 	r = recv_fds(sock, &byte, 1, fds, &n_fds);
@@ -142,7 +155,7 @@ int stage_prepare(struct stage *st, struct err *e)
 	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS |
 	                                   CLONE_NEWIPC | CLONE_INTO_CGROUP,
 	        .exit_signal = SIGCHLD};
-	auto_fd int cgroup = open("/sys/fs/cgroup/container", O_PATH | O_CLOEXEC);
+	auto_fd int cgroup = open(STAGE_CGROUP, O_PATH | O_CLOEXEC);
 	int pair[2];
 
 	if (cgroup < 0)

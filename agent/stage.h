@@ -30,6 +30,7 @@ enum stage_news {
 enum stage_news stage_news(struct stage *st, int *master, struct err *e);
 
 #define STAGE_ROOTFS "/rootfs"
+#define STAGE_CGROUP "/sys/fs/cgroup/container"
 
 /* Inside the process (mounts.c, identity.c, run.c). */
 int stage_mount_generic(struct err *e);

@@ -11,7 +11,7 @@
 #include <x86intrin.h>
 
 const char arch_qemu[] = "qemu-system-x86_64";
-const char arch_machine[] = "microvm,rtc=off";
+const char arch_machine[] = "microvm,rtc=on";
 const char arch_append[] = "console=ttyS0 reboot=t";
 
 #define CALIBRATE_NS 5000000
