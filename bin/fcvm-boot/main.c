@@ -5,6 +5,7 @@
 #include "probe.h"
 #include "run.h"
 #include "status.h"
+#include "xio.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
 	bool has_verb = argc > 1 && argv[1][0] != '-';
 	int at = opt_parse(&spec, argc - has_verb, argv + has_verb, &o, &e), status;
 
+	std_fds_open();
 	if (at < 0) {
 		if (e.status == FCVM_EX_OK)
 			return FCVM_EX_OK;

@@ -101,7 +101,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const char *c
 	struct vmm_config c = {.n_disks = 2};
 	const struct vmm_ops *ops;
 	struct assets a = {0};
-	struct shape s = { 0 };
+	struct shape s = {0};
 	struct vmm v;
 	int status = FCVM_EX_FAIL;
 

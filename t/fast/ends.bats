@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# How a running machine ends when it is signalled or killed: the container hears it first, and
+# nothing is left whatever was killed.
+
+setup() {
+	load ../lib/helper
+	image=oci:$(hello_image)
+	name=$(vm_name)
+	out=$BATS_TEST_TMPDIR/out
+}
+
+teardown() {
+	[[ -z ${vm-} ]] || kill -KILL "$vm" 2>/dev/null || true
+}
+
+# Starts a container in the background and waits until it says that it runs. vm is the pid.
+start() { # OPTIONS… -- COMMAND…
+	local opts=()
+	while [[ $1 != -- ]]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	fcvm run --name "$name" --cpus 1 --memory 256m "${opts[@]}" "$image" "$@" >"$out" 2>"$out.err" 3>&- 4>&- &
+	vm=$!
+	wait_for 60 grep -q ready "$out"
+}
+
+# Every process of the machine: by the run directory in its arguments, or as the parent's child.
+processes() {
+	local dir=$FCVM_RUN_BASE/$name
+	{
+		echo "$vm"
+		pgrep -P "$vm" || true
+		pgrep -f "janitor of $name\$" || true
+		pgrep -f "$dir/" || true
+	} | sort -un | grep -vx "$$" | grep -vx "$BASHPID"
+}
+
+nothing_left() {
+	local p
+	for p in "$@"; do
+		gone "$p" || return 1
+	done
+	[[ ! -e $FCVM_RUN_BASE/$name ]]
+}
+
+@test "SIGTERM reaches the container, whose own status is the end" {
+	start -- sh -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	kill -TERM "$vm"
+	local st=0
+	wait "$vm" || st=$?
+	is "$st" 9
+	is "$(tail -n 1 "$out")" 'got it'
+}
+
+@test "SIGINT and other signals reach it too" {
+	start -- sh -c 'trap "echo usr" USR1; trap "echo int; exit 3" INT; echo ready; while :; do sleep 0.1; done'
+	kill -USR1 "$vm"
+	wait_for 20 grep -q usr "$out"
+	kill -INT "$vm"
+	local st=0
+	wait "$vm" || st=$?
+	is "$st" 3
+}
+
+@test "a container that ignores SIGTERM is killed after its stop time-out" {
+	start --stop-timeout 1 -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+	kill -TERM "$vm"
+	local st=0
+	wait "$vm" || st=$?
+	is "$st" 137
+}
+
+@test "a signal before the guest is up ends at once" {
+	fcvm run --name "$name" "$image" sleep 1000 >"$out" 2>&1 3>&- 4>&- &
+	vm=$!
+	wait_for 30 pgrep -P "$vm" -f qemu-system
+	kill -TERM "$vm"
+	local st=0
+	wait "$vm" || st=$?
+	is "$st" 143
+	wait_for 2 nothing_left "$vm"
+}
+
+@test "a name in use is refused, naming who holds it, and is free when the machine ends" {
+	start -- sh -c 'echo ready; sleep 1000'
+	run --separate-stderr -125 fcvm run --name "$name" "$image" true
+	has "$stderr" "$name"
+	has "$stderr" "$vm"
+	kill -KILL "$vm"
+	wait "$vm" || true
+	run -0 timeout 120 fcvm run --name "$name" --cpus 1 --memory 256m "$image" true
+}
+
+@test "SIGKILL of any one process of a machine leaves nothing, and a failure status" {
+	local all victim n=1 i st comm
+	for ((i = 0; i < n; i++)); do
+		: >"$out"
+		start -- sh -c 'echo ready; sleep 1000'
+		mapfile -t all < <(processes)
+		n=${#all[@]}
+		((n >= 3)) || fail "expected fcvm-boot, the VMM and the janitor, found: ${all[*]}"
+		victim=${all[i]}
+		comm=$(tr '\0' ' ' <"/proc/$victim/cmdline")
+		kill -KILL "$victim"
+		if [[ $comm == *janitor* ]]; then
+			# It cleans up after others; the machine does not need it to run.
+			gone "$vm" && fail "the machine died with its janitor"
+			kill -KILL "$vm"
+		fi
+		st=0
+		wait "$vm" || st=$?
+		((st != 0)) || fail "status 0 after the end of $comm"
+		if [[ $comm == *janitor* ]]; then
+			fcvm-rundir --sweep # what the next command does
+		fi
+		wait_for 2 nothing_left "${all[@]}"
+	done
+}
+
+@test "SIGKILL of all processes of a machine at once leaves nothing to the next command" {
+	local all st=0
+	start -- sh -c 'echo ready; sleep 1000'
+	mapfile -t all < <(processes)
+	kill -KILL "${all[@]}"
+	wait "$vm" || st=$?
+	is "$st" 137
+	fcvm-rundir --sweep
+	wait_for 2 nothing_left "${all[@]}"
+}
+
+@test "a VMM that dies is a failure that says so" {
+	start -- sh -c 'echo ready; sleep 1000'
+	kill -KILL "$(pgrep -P "$vm" -f qemu-system)"
+	local st=0
+	wait "$vm" || st=$?
+	is "$st" 125
+	is "$(cat "$out.err")" 'fcvm-boot: qemu was ended by signal 9 (Killed)'
+}
+
+@test "a slow reader holds back its own container, in bounded memory" {
+	local peak fifo=$BATS_TEST_TMPDIR/fifo
+	mkfifo "$fifo"
+	fcvm run --name "$name" --cpus 1 --memory 256m "$image" -- sh -c 'head -c 67108864 /dev/zero; echo done >&2' >"$fifo" 2>"$out" 3>&- 4>&- &
+	vm=$!
+	exec 7<"$fifo"
+	head -c 1000 <&7 >/dev/null
+	head -c 20000000 <&7 | tail -c 1 >/dev/null
+	! grep -q done "$out" || fail "the container wrote more than was read"
+	is "$(head -c 67108864 <&7 | wc -c)" "$((67108864 - 20001000))"
+	exec 7<&-
+	wait "$vm"
+	is "$(cat "$out")" done
+}
