@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "json.h"
+#include "meminfo.h"
 #include "status.h"
 #include "strv.h"
 #include "xio.h"
@@ -29,23 +30,11 @@ static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 		dprintf(fd, "%llu", (unsigned long long)a);
 }
 
-static uint64_t available_memory(void)
-{
-	auto_file FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-			break;
-	return kib << 10;
-}
-
 /* The container may use what the machine has left; a little stays with the kernel and the agent,
  * so that a greedy container is ended by its own cgroup and the machine lives to report it. */
 static void limit(const json_t *plan)
 {
-	uint64_t memory = available_memory(), reserve = 16 << 20;
+	uint64_t memory = meminfo_available(), reserve = 16 << 20;
 	json_int_t milli =
 	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
 

@@ -23,12 +23,16 @@ static int lift(int fd)
 	return fd <= 2 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
+/* By the raw call, because signal(2) of glibc refuses its internal signals 32 and 33, which its own
+ * posix_spawn(3) leaves ignored in a program that make or the like started. */
 static void child_signals(void)
 {
+	static const unsigned long
+	        default_action[8]; /* larger than the kernel's struct sigaction */
 	sigset_t none;
 
 	for (int i = 1; i < 65; i++)
-		signal(i, SIG_DFL);
+		syscall(SYS_rt_sigaction, i, default_action, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -143,8 +147,7 @@ int proc_run(char *const *argv, const struct proc_opts *o, struct err *e)
 	return proc_status(ws);
 }
 
-/* The last non-empty line of what was written to fd, cut to fit. */
-static void last_line(int fd, char *out, size_t size)
+void proc_last_line(int fd, char *out, size_t size)
 {
 	char buf[4096];
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -177,7 +180,7 @@ int proc_output(char *const *argv, size_t max, char **out, struct err *e)
 	if (st < 0)
 		return -1;
 	if (st != 0) {
-		last_line(log, line, sizeof line);
+		proc_last_line(log, line, sizeof line);
 		return err_set(e, FCVM_EX_SYS, "%s failed (status %d): %s", argv[0], st, line);
 	}
 	size = lseek(data, 0, SEEK_END);

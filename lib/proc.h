@@ -45,6 +45,9 @@ int proc_run(char *const *argv, const struct proc_opts *o, struct err *e);
  * status other than 0 is an error whose text has the last line of the program's stderr. */
 int proc_output(char *const *argv, size_t max, char **out, struct err *e);
 
+/* The last line of what was written to the file fd, cut to fit; "" if there is nothing. */
+void proc_last_line(int fd, char *out, size_t size);
+
 /* 128 + signal or the exit status of a wait status. */
 int proc_status(int wstatus);
 

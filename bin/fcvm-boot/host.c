@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "host.h"
-#include "cleanup.h"
+#include "meminfo.h"
 #include "status.h"
 
 #include <sched.h>
-#include <stdio.h>
-
-/* Bytes that could be given out now without swapping; 0 if the kernel does not say. */
-static uint64_t available(void)
-{
-	auto_file FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-			break;
-	return kib << 10;
-}
 
 int host_check(unsigned cpus, uint64_t memory, struct err *e)
 {
-	uint64_t have = available();
+	uint64_t have = meminfo_available();
 	cpu_set_t set;
 	int n;
 

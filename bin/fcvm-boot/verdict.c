@@ -14,19 +14,10 @@
 /* The monitor's own last words, if it had any. */
 static void monitor_said(const struct machine *m, char *out, size_t size)
 {
-	char buf[1024], *line;
-	off_t end = lseek(m->vmm->log, 0, SEEK_END);
-	off_t from = end > (off_t)sizeof buf - 1 ? end - ((off_t)sizeof buf - 1) : 0;
-	ssize_t n = pread(m->vmm->log, buf, sizeof buf - 1, from);
+	char line[300];
 
-	*out = 0;
-	if (n <= 0)
-		return;
-	while (n > 0 && buf[n - 1] == '\n')
-		n--;
-	buf[n] = 0;
-	line = strrchr(buf, '\n');
-	snprintf(out, size, ": %.300s", line ? line + 1 : buf);
+	proc_last_line(m->vmm->log, line, sizeof line);
+	snprintf(out, size, "%s%s", *line ? ": " : "", line);
 }
 
 static int machine_failed(const struct machine *m, struct err *e)
