@@ -6,15 +6,16 @@ LIBEXECDIR  ?= $(PREFIX)/libexec/fcvm
 SHAREDIR    ?= $(PREFIX)/share/fcvm
 MANDIR      ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
-ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR     ?=
 
 CC       ?= cc
+CLANG    ?= clang
 CFLAGS   ?= -O2 -g
 WARN      = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
             -Wvla -Wundef -Wpointer-arith -Wwrite-strings
 HARDEN    = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN) $(CFLAGS)
+LANGUAGE  = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib $(WARN)
+ALL_CFLAGS = $(LANGUAGE) $(CFLAGS)
 
 B := build
 Q := $(if $(V),,@)
@@ -25,7 +26,7 @@ C_TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard bin/*/main.c)))))
 SH_TOOLS := $(notdir $(foreach d,$(wildcard bin/*/),$(wildcard $(d)$(notdir $(patsubst %/,%,$(d))))))
 LIB_SRC  := $(wildcard lib/*.c)
 LIBS              = -ljansson -lcrypto
-LIBS_fcvm-cache   = -larchive
+LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 AGENT_LIBS        = -ljansson -lcap
 
@@ -34,7 +35,13 @@ AGENT    := $(B)/libexec/fcvm/fcvm-agent
 
 all: $(PROGRAMS) $(AGENT) $(B)/share/fcvm ## build everything into build/
 
-$(B)/obj/%.o: %.c
+# --- programs ---------------------------------------------------------------------------------
+
+# With these goals, packages are installed before the first compiler starts, in whatever order
+# -j would otherwise choose.
+DEPS_FIRST := $(if $(filter check quickstart,$(MAKECMDGOALS)),deps)
+
+$(B)/obj/%.o: %.c | $(DEPS_FIRST)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(HARDEN) -MMD -MP -c -o $@ $<
@@ -51,13 +58,14 @@ $(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(wildcard bin/$(1)/*.c)) $(B)/libfcv
 endef
 $(foreach t,$(C_TOOLS),$(eval $(call tool,$(t))))
 
-$(SH_TOOLS:%=$(B)/bin/%): $(B)/bin/%:
-	@mkdir -p $(@D)
-	$(Q)ln -sfn ../../bin/$*/$* $@
-
-$(B)/bin/fcvm: bin/fcvm
-	@mkdir -p $(@D)
-	$(Q)ln -sfn ../../bin/fcvm $@
+# Scripts are copied, not linked: they look for their siblings beside themselves.
+define script # $(1): program, $(2): its file
+$(B)/bin/$(1): $(2)
+	@mkdir -p $$(@D)
+	$(Q)install -m 755 $$< $$@
+endef
+$(foreach t,$(SH_TOOLS),$(eval $(call script,$(t),bin/$(t)/$(t))))
+$(eval $(call script,fcvm,bin/fcvm))
 
 # The agent is PID 1 in a guest that has no libraries.
 $(AGENT): $(patsubst %.c,$(B)/obj/%.o,$(wildcard agent/*.c)) $(B)/libfcvm.a
@@ -69,8 +77,117 @@ $(B)/share/fcvm:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../share $@
 
+# --- install ----------------------------------------------------------------------------------
+
+COPY = install -D -m 644
+# Every installed file as SOURCE:TARGET, so that uninstall removes exactly what install put there.
+SHARED := $(shell find share/kernels share/examples -type f 2>/dev/null)
+FILES = $(foreach f,$(SHARED),$(f):$(SHAREDIR)/$(f:share/%=%)) \
+  $(foreach f,$(wildcard man/*.[1-8]),$(f):$(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f))) \
+  $(foreach f,$(wildcard share/completions/bash/*),$(f):$(BASHCOMPDIR)/$(notdir $(f)))
+
+install: all ## copy programs, agent, shared files and man pages to $(DESTDIR)$(PREFIX)
+	@for f in $(PROGRAMS); do install -D -m 755 $$f $(DESTDIR)$(BINDIR)/$${f##*/} || exit; done
+	@install -D -m 755 $(AGENT) $(DESTDIR)$(LIBEXECDIR)/fcvm-agent
+	@for f in $(FILES); do $(COPY) $${f%%:*} $(DESTDIR)$${f#*:} || exit; done
+	@chmod 755 $(DESTDIR)$(SHAREDIR)/examples/*
+
+uninstall: ## remove what install put there
+	@rm -f $(PROGRAMS:$(B)/bin/%=$(DESTDIR)$(BINDIR)/%) $(DESTDIR)$(LIBEXECDIR)/fcvm-agent
+	@for f in $(FILES); do rm -f $(DESTDIR)$${f#*:} || exit; done
+	@for d in $(SHAREDIR)/kernels $(SHAREDIR)/examples $(SHAREDIR) $(LIBEXECDIR); do \
+	  rmdir $(DESTDIR)$$d 2>/dev/null || :; done
+
+# --- the two commands -------------------------------------------------------------------------
+
+deps: ## install every Debian package that building, running and testing needs
+	@t/deps
+
+quickstart: deps all ## packages, build, fcvm setup, then a first container in a microVM
+	@share/examples/quickstart $(B)/bin $(B)/hello
+
+check: deps all $(B)/tests ## packages, build, lint and every test tier that this machine can run
+	@t/run --able lint unit fast all root
+
+# --- tests ------------------------------------------------------------------------------------
+# LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n.
+
+export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS
+NEEDS := $(if $(LIST),,all $(B)/tests)
+
+test-unit: $(NEEDS) ## lint, C unit tests under ASan and UBSan, scripts with stubs
+	@t/run lint unit
+test-fast: $(NEEDS) ## the above and quick VMs
+	@t/run lint unit fast
+test-all: $(NEEDS) ## the above and slow VMs
+	@t/run lint unit fast all
+test-root: $(NEEDS) ## the above and what needs root
+	@t/run lint unit fast all root
+lint: $(NEEDS) ## formatting, static analysis, both compilers, scripts, man pages
+	@t/run lint
+
+# All code but the mains, with sanitizers, in one archive that each unit test links.
+TEST_SRC  := $(filter-out %/main.c,$(LIB_SRC) $(wildcard bin/*/*.c agent/*.c))
+TEST_INC  := -It/lib -Iagent -Ibin $(addprefix -I,$(wildcard bin/*/))
+TEST_LIBS  = $(sort $(foreach t,$(C_TOOLS),$(LIBS_$(t))) $(AGENT_LIBS) $(LIBS)) -pthread
+UNIT      := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
+FUZZ      := $(filter-out replay,$(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)))
+SANITIZE  := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(B)/asan/%.o: %.c | $(DEPS_FIRST)
+	@mkdir -p $(@D)
+	@echo "  ASAN  $<"
+	$(Q)$(CC) $(LANGUAGE) $(TEST_INC) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+# `ar q`, because two tools may have files of one name.
+$(B)/asan/all.a: $(TEST_SRC:%.c=$(B)/asan/%.o)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(UNIT:%=$(B)/asan/unit/%): $(B)/asan/unit/%: $(B)/asan/t/unit/%.o $(B)/asan/all.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
+
+$(FUZZ:%=$(B)/asan/replay/%): $(B)/asan/replay/%: $(B)/asan/t/fuzz/%.o $(B)/asan/t/fuzz/replay.o $(B)/asan/all.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%)
+	@touch $@
+
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	$(Q)$(CLANG) $(LANGUAGE) $(TEST_INC) $(SANITIZE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $(B)/fuzz/obj/t/fuzz/%.o $(TEST_SRC:%.c=$(B)/fuzz/obj/%.o)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS)
+
+fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
+	@t/fuzz/run $(FUZZ)
+
+bench: all ## measure against other tools; FILTER=row, JSON=1
+	@t/bench/run
+
+# --- the same targets in a container ----------------------------------------------------------
+
+PODMAN       ?= podman
+PODMAN_BUILD ?=
+PODMAN_RUN   ?=
+BASE         ?= docker.io/library/debian:bookworm
+CACHE_REGISTRY ?=
+export PODMAN PODMAN_BUILD PODMAN_RUN BASE CACHE_REGISTRY
+
+container-test-unit container-test-fast container-test-all container-test-root: container-%: ## run that tier in the image of Containerfile
+	@t/container $*
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1: \2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while IFS=: read -r t d; do for w in $$t; do printf '  %-22s%s\n' $$w "$$d"; done; done
+
 clean: ## remove build/
 	rm -rf $(B)
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz test-unit test-fast \
+  test-all test-root container-test-unit container-test-fast container-test-all container-test-root

@@ -14,10 +14,19 @@ static const char *env(const char *name)
 	return v && *v ? v : NULL;
 }
 
+static char *absolute(const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (*path == '/' || !getcwd(cwd, sizeof cwd))
+		return xstrdup(path);
+	return xasprintf("%s/%s", cwd, path);
+}
+
 char *dirs_data(void)
 {
 	if (env("FCVM_DATA_DIR"))
-		return xstrdup(env("FCVM_DATA_DIR"));
+		return absolute(env("FCVM_DATA_DIR"));
 	if (geteuid() == 0)
 		return xstrdup("/var/lib/fcvm");
 	if (env("XDG_DATA_HOME"))
@@ -28,7 +37,7 @@ char *dirs_data(void)
 char *dirs_run(void)
 {
 	if (env("FCVM_RUN_BASE"))
-		return xstrdup(env("FCVM_RUN_BASE"));
+		return absolute(env("FCVM_RUN_BASE"));
 	if (geteuid() == 0)
 		return xstrdup("/run/fcvm");
 	if (env("XDG_RUNTIME_DIR"))

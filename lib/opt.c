@@ -4,6 +4,7 @@
 #include "status.h"
 #include "version.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,16 @@ static int unknown(const struct opt_spec *spec, const char *name, struct err *e)
 	return opt_usage(spec, e, "unknown option --%s", name);
 }
 
+/* The length of "fcvm-x" or, with a verb of its own help, "fcvm-x verb" in the usage line. */
+static int command_length(const char *usage)
+{
+	size_t program = strcspn(usage, " "), n = program;
+
+	if (usage[n] == ' ' && islower((unsigned char)usage[n + 1]))
+		n += 1 + strcspn(usage + n + 1, " ");
+	return (int)(memchr(usage, '|', n) ? program : n);
+}
+
 int opt_usage(const struct opt_spec *spec, struct err *e, const char *fmt, ...)
 {
 	char text[400];
@@ -79,8 +90,8 @@ int opt_usage(const struct opt_spec *spec, struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	return err_set(e, FCVM_EX_USAGE, "%s: see '%.*s --help'", text,
-	        (int)strcspn(spec->usage, " "), spec->usage);
+	return err_set(e, FCVM_EX_USAGE, "%s: see '%.*s --help'", text, command_length(spec->usage),
+	        spec->usage);
 }
 
 static void print_help(const struct opt_spec *spec)

@@ -14,6 +14,16 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+void std_fds_open(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= 2)
+		fd = dup(fd);
+	if (fd > 2)
+		close(fd);
+}
+
 ssize_t read_full(int fd, void *buf, size_t n)
 {
 	size_t done = 0;

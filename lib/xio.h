@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Opens /dev/null in place of each of the descriptors 0, 1, 2 that the caller left closed, so that
+ * no file opened later takes its number and is mistaken for it. First thing in main. */
+void std_fds_open(void);
+
 /* Reads until n bytes or the end; retries EINTR. Returns the count read, or -errno. */
 ssize_t read_full(int fd, void *buf, size_t n);
 /* Writes all n bytes; retries EINTR. Returns 0 or -errno. */

@@ -1,0 +1,134 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Part of fcvm-setup, which reads it in: kernel profiles, and getting the kernel that one names. Uses
+# fcvm-setup's own functions (die, note, step, work) and variables.
+# shellcheck disable=SC2034,SC2154 # variables of fcvm-setup
+
+# Reads share/kernels/NAME.conf into conf_* variables.
+read_profile() {
+	case $1 in
+	*/* | .* | '') die 100 "--kernel-profile $1: not the name of a profile" ;;
+	esac
+	[ -f "$profiles/$1.conf" ] ||
+		die 100 "--kernel-profile $1: there is no such profile: $(known_profiles)"
+	while IFS='=' read -r key value || [ -n "$key" ]; do
+		case $key in
+		'' | '#'*) ;;
+		description | package | url | sha256 | member | want | append | host_kernel | host_modules)
+			eval "conf_$key=\$value"
+			;;
+		*) die 100 "$profiles/$1.conf: unknown key '$key'" ;;
+		esac
+	done <"$profiles/$1.conf"
+}
+
+known_profiles() {
+	for f in "$profiles"/*.conf; do
+		[ -f "$f" ] || continue
+		f=${f##*/}
+		printf '%s ' "${f%.conf}"
+	done | sed 's/ $//; s/^/known: /; s/^$/none is installed/'
+}
+
+# Sets $file to the package's .deb, or $why and fails.
+fetch_package() { # PACKAGE
+	command -v apt-get >/dev/null 2>&1 || {
+		why="there is no apt-get here to fetch $1 with"
+		return 1
+	}
+	work apt-cache show --no-all-versions "$1"
+	[ -s "$tmp/out" ] || {
+		why="the package lists hold no $1: run 'apt-get update' first"
+		return 1
+	}
+	real=$(grep '^Depends:' "$tmp/out" | grep -o 'linux-image-[0-9][^ ,|(]*' | head -n 1)
+	step "fetching ${real:-$1}"
+	mkdir -- "$tmp/deb" || exit 111
+	# the user that apt would change to cannot write there
+	# shellcheck disable=SC2016 # arguments of the inner shell
+	work sh -c 'cd "$0" && exec "$@"' "$tmp/deb" apt-get -o APT::Sandbox::User=root download "${real:-$1}" || {
+		why="apt-get cannot fetch ${real:-$1}: $(tail -n 1 "$tmp/err" | tr -d '\000-\037')"
+		return 1
+	}
+	for file in "$tmp"/deb/*.deb; do
+		[ -f "$file" ] && return
+	done
+	why="apt-get fetched no file"
+	return 1
+}
+
+# Sets $file and $modules to the running kernel's, if they can be read.
+host_kernel() {
+	r=$(uname -r)
+	mod=$(printf '%s' "${conf_host_modules-}" | sed "s|%r|$r|g")
+	for file in ${conf_host_kernel-}; do
+		file=$(printf '%s' "$file" | sed "s|%r|$r|g")
+		[ -f "$file" ] && [ -r "$file" ] && [ -d "$mod" ] && modules=$mod && return
+	done
+	return 1
+}
+
+fetch_url() { # URL
+	case $1 in
+	https://* | http://* | file://*) ;;
+	*) die 100 "$1: not a file, nor an https, http or file URL" ;;
+	esac
+	command -v curl >/dev/null 2>&1 ||
+		die 111 "curl is not installed: run 'apt-get install curl', or fetch $1 yourself"
+	step "fetching $1"
+	file=$tmp/kernel
+	work curl -fsSL --proto '=https,http,file' -o "$file" -- "$1" ||
+		die 111 "cannot fetch $1: $(tail -n 1 "$tmp/err" | tr -d '\000-\037')"
+}
+
+check_sum() {
+	[ -n "$sha256" ] || return 0
+	sum=$(sha256sum <"$file") || exit 111
+	[ "${sum%% *}" = "$sha256" ] || die 101 "$source: has sha256 ${sum%% *}, not $sha256"
+}
+
+# Sets $file, $source and perhaps $modules.
+find_kernel() {
+	if own_kernel; then
+		profile=custom source=$kernel file=$kernel
+		case $kernel in *://*) fetch_url "$kernel" ;; esac
+		return
+	fi
+	sha256=${conf_sha256-} member=${conf_member-}
+	if [ -n "${conf_url-}" ]; then
+		source=$conf_url
+		fetch_url "$conf_url"
+	elif fetch_package "${conf_package-}"; then
+		source=${file##*/}
+	elif host_kernel; then
+		note "$why; taking this host's own kernel $file instead"
+		source=$file
+	else
+		die 111 "no guest kernel: $why (or pass --kernel FILE)"
+	fi
+}
+
+# Sets $kernel_key.
+get_kernel() {
+	if ! own_kernel && [ -z "$force" ] && [ -n "$had_kernel" ] &&
+		{ [ -z "$profile" ] || [ "$profile" = "$had_profile" ]; }; then
+		kernel_key=$had_kernel profile=$had_profile
+		source=$(field "$record" source) append=$(field "$record" append)
+		return
+	fi
+	profile=${profile:-debian} append=''
+	if ! own_kernel; then
+		read_profile "$profile"
+		append=${conf_append-}
+	fi
+	check_space 256
+	find_kernel
+	check_sum
+	step "importing $source"
+	set -- import
+	[ -z "$member" ] || set -- "$@" --member "$member"
+	[ -z "$modules" ] || set -- "$@" --modules "$modules"
+	[ -z "${conf_want-}" ] || set -- "$@" --want "$conf_want"
+	work_or_die "$bindir/fcvm-kernel" "$@" -- "$file"
+	kernel_key=$(sed 's|.*/||' "$tmp/out")
+}

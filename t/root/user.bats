@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What an unprivileged user gets. Needs root because a test has to become that user.
+
+load ../lib/helper
+
+setup() {
+	home=$(mktemp -d /tmp/fcvm-u.XXXXXX)
+	chown 12345:12345 "$home"
+	cp -rL "$(hello_image)" "$home/hello"
+	chown -R 12345:12345 "$home/hello"
+}
+
+teardown() {
+	rm -rf "$home"
+}
+
+# As a user that has no name, no group and no rights, with default directories below its home.
+as_user() {
+	env -u FCVM_DATA_DIR -u FCVM_RUN_BASE -u XDG_DATA_HOME HOME="$home" XDG_RUNTIME_DIR="$home/run" \
+		setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs "$@"
+}
+
+@test "a user without any right sets up and runs a container, and nothing is left" {
+	cd "$home"
+	as_user mkdir -m 700 run
+	as_user fcvm setup
+	[[ -f $home/.local/share/fcvm/setup.json ]] || fail "no setup in the user's own directory"
+	run -7 --separate-stderr as_user fcvm run "oci:$home/hello" -- sh -c 'id -u; echo err >&2; exit 7'
+	is "$output" 0
+	is "$stderr" err
+	is "$(find "$home/run/fcvm" -mindepth 1 ! -name .lock)" ''
+}
