@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * --tmpfs and what --read-only adds: mounts of the OCI runtime specification, parents before what
+ * is below them. Options come in podman's order with podman's defaults. */
+#include "cleanup.h"
+#include "json.h"
+#include "num.h"
+#include "plan.h"
+#include "status.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define MOUNTS_MAX 256
+
+struct tmpfs {
+	json_t *options;
+	const char *spec;
+	bool access, suid, dev, exec, spread, copy, copy_up, size, mode; /* was given */
+};
+
+/* "/a//b/../c/" → "/a/c", lexically, as podman cleans destinations. The caller frees. */
+static char *clean(const char *path)
+{
+	char *out = xcalloc(1, strlen(path) + 2);
+	size_t n = 0;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && !strncmp(path, "..", 2)) {
+			while (n && out[--n] != '/')
+				;
+		} else if (len && !(len == 1 && *path == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, path, len);
+			n += len;
+		}
+		path += len + (path[len] == '/');
+	}
+	if (n == 0)
+		out[n++] = '/';
+	out[n] = 0;
+	return out;
+}
+
+/* The kernel's syntax: 64m, 1g, 4096 or 50%. */
+static bool tmpfs_size(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n > 0 && n < 19 && (!s[n] || (strchr("%kKmMgGtT", s[n]) && !s[n + 1]));
+}
+
+static bool octal_mode(const char *s)
+{
+	size_t n = strspn(s, "01234567");
+
+	return n > 0 && n <= 5 && !s[n] && (n < 5 || *s == '0');
+}
+
+static int twice(const struct tmpfs *t, const char *word, struct err *e)
+{
+	return err_set(e, FCVM_EX_USAGE, "--tmpfs %s: '%s' repeats or contradicts another option",
+	        t->spec, word);
+}
+
+static int option(const char *word, void *ctx, struct err *e)
+{
+	static const struct {
+		const char *word;
+		size_t seen;
+	} known[] = {{"rw", offsetof(struct tmpfs, access)}, {"ro", offsetof(struct tmpfs, access)},
+	        {"suid", offsetof(struct tmpfs, suid)}, {"nosuid", offsetof(struct tmpfs, suid)},
+	        {"dev", offsetof(struct tmpfs, dev)}, {"nodev", offsetof(struct tmpfs, dev)},
+	        {"exec", offsetof(struct tmpfs, exec)}, {"noexec", offsetof(struct tmpfs, exec)},
+	        {"private", offsetof(struct tmpfs, spread)},
+	        {"rprivate", offsetof(struct tmpfs, spread)},
+	        {"tmpcopyup", offsetof(struct tmpfs, copy)},
+	        {"notmpcopyup", offsetof(struct tmpfs, copy)}};
+	struct tmpfs *t = ctx;
+	bool *seen = NULL;
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (!strcmp(word, known[i].word))
+			seen = (bool *)((char *)t + known[i].seen);
+	if (!strncmp(word, "size=", 5) && tmpfs_size(word + 5))
+		seen = &t->size;
+	if (!strncmp(word, "mode=", 5) && octal_mode(word + 5))
+		seen = &t->mode;
+	if (!seen)
+		return err_set(e, FCVM_EX_USAGE,
+		        "--tmpfs %s: '%s' is not a known option: rw ro exec noexec suid nosuid dev "
+		        "nodev "
+		        "size=64m mode=1777 tmpcopyup notmpcopyup",
+		        t->spec, word);
+	if (*seen)
+		return twice(t, word, e);
+	*seen = true;
+	if (seen == &t->copy)
+		t->copy_up = *word == 't';
+	else
+		json_array_append_new(t->options, json_string(word));
+	return 0;
+}
+
+static void defaults(struct tmpfs *t)
+{
+	if (!t->access)
+		json_array_append_new(t->options, json_string("rw"));
+	if (!t->spread)
+		json_array_append_new(t->options, json_string("rprivate"));
+	if (!t->suid)
+		json_array_append_new(t->options, json_string("nosuid"));
+	if (!t->dev)
+		json_array_append_new(t->options, json_string("nodev"));
+	if (!t->copy || t->copy_up)
+		json_array_append_new(t->options, json_string("tmpcopyup"));
+}
+
+/* Adds the mount to by_path unless that path has one; options may be NULL. */
+static int add_tmpfs(
+        json_t *by_path, const char *path, const char *options, const char *spec, struct err *e)
+{
+	struct tmpfs t = {.options = json_array(), .spec = spec};
+	json_t *m = json_pack("{s:s, s:s, s:s, s:o}", "destination", path, "type", "tmpfs",
+	        "source", "tmpfs", "options", t.options);
+
+	if (!m)
+		return err_set(e, FCVM_EX_USAGE, "the mount point %s is not valid UTF-8", path);
+	if (options && plan_each_part(options, option, &t, e) < 0) {
+		json_decref(m);
+		return -1;
+	}
+	defaults(&t);
+	json_object_set_new(by_path, path, m);
+	return 0;
+}
+
+static int user_tmpfs(json_t *by_path, const char *spec, struct err *e)
+{
+	static const char *const own[] = {"/", "/proc", "/sys", "/dev"};
+	auto_free char *copy = xstrdup(spec), *path = NULL;
+	char *options = strchr(copy, ':');
+
+	if (options)
+		*options++ = 0;
+	if (*copy != '/')
+		return err_set(e, FCVM_EX_USAGE,
+		        "--tmpfs %s: the directory must be an absolute path", spec);
+	path = clean(copy);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (!strcmp(path, own[i]))
+			return err_set(e, FCVM_EX_USAGE,
+			        "--tmpfs %s: the container needs its own %s", spec, path);
+	if (json_object_get(by_path, path))
+		return err_set(
+		        e, FCVM_EX_USAGE, "--tmpfs %s: %s is a mount point already", spec, path);
+	return add_tmpfs(by_path, path, options, spec, e);
+}
+
+/* Where SOURCE:DIR[:OPTIONS] goes, or NULL. The caller frees. */
+static char *volume_target(const char *spec)
+{
+	auto_free char *copy = xstrdup(spec);
+	char *dir = strchr(copy, ':');
+
+	if (!dir || dir[1] != '/')
+		return NULL;
+	dir++;
+	dir[strcspn(dir, ":")] = 0;
+	return clean(dir);
+}
+
+static bool is_volume(const struct plan_opts *o, const char *path)
+{
+	for (size_t i = 0; i < o->volume.n; i++) {
+		auto_free char *target = volume_target(o->volume.v[i]);
+
+		if (target && !strcmp(target, path))
+			return true;
+	}
+	return false;
+}
+
+/* Podman keeps these writable with --read-only, and so the volumes that the image declares. */
+static int read_only_tmpfs(
+        json_t *by_path, const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	static const char *const writable[] = {"/tmp", "/var/tmp", "/run"};
+	json_t *unused;
+	const char *name;
+
+	for (size_t i = 0; i < sizeof writable / sizeof *writable; i++)
+		if (!json_object_get(by_path, writable[i]) && !is_volume(o, writable[i]) &&
+		        add_tmpfs(by_path, writable[i], NULL, "--read-only", e) < 0)
+			return -1;
+	json_object_foreach((json_t *)im->volumes, name, unused)
+	{
+		auto_free char *path = clean(name);
+
+		if (*name != '/' || !path[1])
+			return err_set(e, FCVM_EX_DATA,
+			        "image config: the volume '%s' is not a directory", name);
+		if (!json_object_get(by_path, path) && !is_volume(o, path) &&
+		        add_tmpfs(by_path, path, NULL, "--read-only", e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static size_t depth(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+static void add_level(json_t *list, json_t *by_path, size_t level)
+{
+	const char *path;
+	json_t *m;
+
+	json_object_foreach(by_path, path, m)
+	{
+		if (depth(path) == level)
+			json_array_append(list, m);
+	}
+}
+
+json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	auto_json json_t *by_path = json_object();
+	json_t *list;
+
+	for (size_t i = 0; i < o->tmpfs.n; i++)
+		if (user_tmpfs(by_path, o->tmpfs.v[i], e) < 0)
+			return NULL;
+	if (o->read_only && read_only_tmpfs(by_path, o, im, e) < 0)
+		return NULL;
+	if (json_object_size(by_path) > MOUNTS_MAX) {
+		err_set(e, FCVM_EX_DATA, "more than %d mounts", MOUNTS_MAX);
+		return NULL;
+	}
+	list = json_array();
+	for (size_t level = 1; json_array_size(list) < json_object_size(by_path); level++)
+		add_level(list, by_path, level);
+	return list;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * The options as shell assignments. Everything is in single quotes, inside which the shell knows
+ * no special character but the quote itself; lists are quoted twice, once for each eval. */
+#include "cleanup.h"
+#include "dirs.h"
+#include "plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void quote(FILE *f, const char *s)
+{
+	putc('\'', f);
+	for (; *s; s++) {
+		if (*s == '\'')
+			fputs("'\\''", f);
+		else
+			putc(*s, f);
+	}
+	putc('\'', f);
+}
+
+static void assign(FILE *f, const char *name, const char *value)
+{
+	fprintf(f, "%s=", name);
+	quote(f, value ? value : "");
+	putc('\n', f);
+}
+
+static void assign_list(FILE *f, const char *name, const struct strv *words)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *inner = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < words->n; i++) {
+		if (i)
+			putc(' ', inner);
+		quote(inner, words->v[i]);
+	}
+	fclose(inner);
+	assign(f, name, text);
+	free(text);
+}
+
+static bool no_snapshot(const struct plan_opts *o)
+{
+	const char *v = getenv("FCVM_NO_SNAPSHOT");
+
+	return o->no_snapshot || (v && *v && strcmp(v, "0") != 0);
+}
+
+char *plan_options_shell(const struct plan_opts *o)
+{
+	auto_strv struct strv net = {0};
+	auto_free char *data = dirs_data();
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	/* Long names: the driver's message names the option that needs a missing tool. Without an
+	 * uplink and ports there is nothing for fcvm-net to do. */
+	for (size_t i = 0; i < o->publish.n; i++)
+		strv_addl(&net, "--publish", o->publish.v[i], NULL);
+	if (o->network && (net.n || strcmp(o->network, "none") != 0))
+		strv_addl(&net, "--network", o->network, NULL);
+	assign(f, "image", o->image);
+	assign(f, "name", o->name);
+	assign(f, "pull", o->pull);
+	assign(f, "platform", o->platform);
+	assign(f, "authfile", o->authfile);
+	assign(f, "tls_verify", o->tls_verify ? "true" : "false");
+	assign(f, "setup", o->setup ? "1" : "0");
+	assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
+	assign(f, "hypervisor", o->hypervisor);
+	assign(f, "accel", o->accel);
+	assign(f, "network", o->network);
+	assign_list(f, "net_args", &net);
+	assign_list(f, "vol_args", &o->volume);
+	assign(f, "data_dir", data);
+	assign(f, "root", geteuid() == 0 ? "1" : "0");
+	fclose(f);
+	return text;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+
+load ../lib/helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	echo '{"config":{"Cmd":["sh"]}}' >config.json
+}
+
+make_plan() { fcvm-plan make --config config.json --name web "$@"; }
+
+@test "options come back from eval as they were given" {
+	local word=$'it\'s "a" $(touch pwned) `x` \\ *\n\n-- end' sh
+	for sh in dash 'busybox sh'; do
+		fcvm-plan options -p "8:8 '" -v "/$word:/x" -v 'b:/c' --authfile "$word" "$word" >options
+		is "$($sh -c '. ./options; printf "%s|" "$image" "$authfile"; eval "set -- $vol_args"
+			printf "%s|" "$#" "$@"; eval "set -- $net_args"; printf "%s|" "$@"')" \
+			"$word|$word|2|/$word:/x|b:/c|--publish|8:8 '|"
+		[[ ! -e pwned ]]
+	done
+}
+
+@test "options prints every variable that the driver reads" {
+	is "$(fcvm-plan options --setup --no-snapshot --accel tcg --network none --name n img |
+		grep -v -e ^data_dir= -e ^root=)" "image='img'
+name='n'
+pull=''
+platform=''
+authfile=''
+tls_verify='true'
+setup='1'
+no_snapshot='1'
+hypervisor=''
+accel='tcg'
+network='none'
+net_args=''
+vol_args=''"
+	has "$(fcvm-plan options img)" "data_dir='$FCVM_DATA_DIR'"
+	has "$(fcvm-plan options img)" "root='$(($(id -u) == 0))'"
+	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "no_snapshot='1'"
+	has "$(FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "no_snapshot='0'"
+}
+
+@test "usage errors are 100, an image's faults 101, a missing file 111" {
+	run -100 fcvm-plan
+	run -100 fcvm-plan frob
+	run -100 fcvm-plan options
+	run -100 fcvm-plan options --memory x img
+	is "$output" 'fcvm-plan: --memory x: not a size such as 512m or 2g'
+	run -100 fcvm-plan make --config config.json img
+	is "$output" 'fcvm-plan: make needs --config FILE and --name NAME'
+	run -111 fcvm-plan make --config nosuch --name web img
+	is "$output" 'fcvm-plan: cannot read nosuch: No such file or directory'
+	echo '{"config":{"Cmd":7}}' >config.json
+	run -101 make_plan img
+	is "$output" 'fcvm-plan: image config: Cmd is not a list'
+	echo '[]' >config.json
+	run -101 make_plan img
+	is "$output" 'fcvm-plan: config.json: not a JSON object'
+	printf '{"config":{"Env":["%s"]}}' "$(head -c 5000000 /dev/zero | tr '\0' x)" >config.json
+	run -111 make_plan img
+	is "$output" 'fcvm-plan: cannot read config.json: File too large'
+}
+
+@test "environment files are read in order, before --env" {
+	printf 'A=1\nB=1\nC=1\nCALLER\n' >one
+	printf '# note\nB=2\nC=2\n' >two
+	export CALLER=mine
+	run -0 make_plan --env-file one --env C=3 --env-file two img
+	has "$output" '"A=1",'
+	has "$output" '"B=2",'
+	has "$output" '"C=3",'
+	has "$output" '"CALLER=mine"'
+	printf 'A=1\n=secret\n' >three
+	run -100 make_plan --env-file three img
+	is "$output" 'fcvm-plan: three: line 2: a variable without a name'
+	run -0 make_plan --env-file <(echo FROM=pipe) img
+	has "$output" '"FROM=pipe"'
+}
+
+@test "closest finds the word that was meant" {
+	is "$(fcvm-plan closest rnu run setup)" run
+	is "$(fcvm-plan closest zzzz run setup)" ''
+}
