@@ -21,6 +21,9 @@ int early_port(const char *name, struct err *e);
  * there is an image disk at all. */
 int early_rootfs(bool *present, struct err *e);
 
+/* With "fcvm.strace": the initrd's strace(1) on this process, writing to the console. */
+void early_strace(void);
+
 /* Whether the kernel command line holds this word. */
 bool early_option(const char *word);
 

@@ -45,7 +45,10 @@ static int watch_children(struct agent *a, struct err *e)
 
 static int prepare(struct agent *a, struct err *e)
 {
-	if (early_mounts(e) < 0 || early_modules(e) < 0 || early_system(e) < 0)
+	if (early_mounts(e) < 0)
+		return -1;
+	early_strace();
+	if (early_modules(e) < 0 || early_system(e) < 0)
 		return -1;
 	if (loop_init(&a->loop) < 0)
 		return err_sys(e, "cannot make the event loop");

@@ -86,13 +86,24 @@ int assets_image(const char *image_dir, int *root, int *lock, struct err *e)
 	return 0;
 }
 
+/* Debian keeps it in a folder that an ordinary user's PATH lacks. */
+static const char *mke2fs(void)
+{
+	static const char *const places[] = {"/usr/sbin/mke2fs", "/sbin/mke2fs"};
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return "mke2fs";
+}
+
 static int format(const char *path, uint64_t bytes, struct err *e)
 {
 	auto_free char *size = xasprintf("%lluk", (unsigned long long)bytes >> 10);
-	char *argv[] = {(char *)"mke2fs", (char *)"-q", (char *)"-F", (char *)"-t", (char *)"ext4",
-	        (char *)"-O", (char *)"^has_journal,^resize_inode,sparse_super2", (char *)"-E",
-	        (char *)"lazy_itable_init=1,nodiscard,root_owner=0:0", (char *)"-m", (char *)"0",
-	        (char *)"-L", (char *)"scratch", (char *)(uintptr_t)path, size, NULL};
+	char *argv[] = {(char *)(uintptr_t)mke2fs(), (char *)"-q", (char *)"-F", (char *)"-t",
+	        (char *)"ext4", (char *)"-O", (char *)"^has_journal,^resize_inode,sparse_super2",
+	        (char *)"-E", (char *)"lazy_itable_init=1,nodiscard,root_owner=0:0", (char *)"-m",
+	        (char *)"0", (char *)"-L", (char *)"scratch", (char *)(uintptr_t)path, size, NULL};
 	auto_free char *out = NULL;
 
 	return proc_output(argv, 65536, &out, e);

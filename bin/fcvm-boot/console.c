@@ -12,6 +12,7 @@
 int console_open(struct console *c, const char *path)
 {
 	c->size = 0;
+	c->copy = -1;
 	c->file = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
 	               : memfd_create("console", MFD_CLOEXEC);
 	return c->file < 0 ? -errno : 0;
@@ -41,8 +42,11 @@ bool console_drain(struct console *c, int sock)
 	char buf[16384];
 	ssize_t n;
 
-	while ((n = recv(sock, buf, sizeof buf, MSG_DONTWAIT)) > 0)
+	while ((n = recv(sock, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
 		keep_text(c, buf, (size_t)n);
+		if (c->copy >= 0)
+			write_full(c->copy, buf, (size_t)n);
+	}
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 

@@ -11,6 +11,7 @@
 
 struct console {
 	int file;
+	int copy; /* everything goes to this descriptor, too; -1: nowhere */
 	size_t size;
 };
 

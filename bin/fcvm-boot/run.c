@@ -94,7 +94,7 @@ static void leave_place(struct place *p)
 static int boot_plan(const json_t *plan, const struct run_opts *o, const char *console, char *tail,
         size_t tail_size, struct err *e)
 {
-	auto_free char *data = dirs_data();
+	auto_free char *data = dirs_data(), *append = NULL;
 	auto_fd int root = -1, image_lock = -1, scratch = -1;
 	struct supervise_opts so = {
 	        .plan = plan, .console_path = console, .tail = tail, .tail_size = tail_size};
@@ -110,7 +110,9 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const char *c
 		return FCVM_EX_FAIL;
 	c.kernel = o->kernel ? o->kernel : a.kernel;
 	c.initrd = o->initrd ? o->initrd : a.initrd;
-	c.append = o->append ? o->append : a.append;
+	append = xasprintf(
+	        "%s%s%s", a.append, *a.append && o->append ? " " : "", o->append ? o->append : "");
+	c.append = append;
 	c.accel = o->accel ? o->accel : s.accel && *s.accel ? s.accel : a.accel;
 	c.cpus = s.cpus;
 	c.memory = so.memory = s.memory;

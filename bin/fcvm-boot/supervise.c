@@ -45,12 +45,12 @@ static void end_machine(struct machine *m)
 	m->deadline_ms = -1;
 }
 
-/* SIGINT and SIGTERM: the container hears them first; if it does not end within its stop time-out
- * it is killed, and if even that brings no report the machine is. */
+/* SIGINT, SIGTERM and SIGHUP: the container hears them first; if it does not end within its stop
+ * time-out it is killed, and if even that brings no report the machine is. */
 static void begin_stop(struct machine *m, int sig)
 {
 	dialogue_signal(m, sig);
-	if ((sig == SIGINT || sig == SIGTERM) && !m->stopping) {
+	if ((sig == SIGINT || sig == SIGTERM || sig == SIGHUP) && !m->stopping) {
 		m->stopping = 1;
 		m->deadline_ms = now_ms() + m->stop_timeout_ms;
 	}
@@ -186,6 +186,8 @@ static int prepare(struct machine *m, struct err *e)
 	m->stop_timeout_ms = timeout > 1000000 ? 1000000000 : (int)timeout * 1000;
 	if (!m->o->plan)
 		return 0;
+	if (json_is_true(json_object_get(own, "straceAgent")))
+		m->console.copy = STDERR_FILENO;
 	m->terminal =
 	        json_is_true(json_object_get(json_object_get(m->o->plan, "process"), "terminal"));
 	m->interactive = json_is_true(json_object_get(own, "interactive"));

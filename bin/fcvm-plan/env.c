@@ -140,12 +140,10 @@ static json_t *as_list(json_t *vars)
 json_t *plan_env(const struct plan_opts *o, const struct plan_image *im, const char *hostname,
         char **caller_env, struct err *e)
 {
-	auto_json json_t *vars = json_pack("{s:s, s:s, s:s}", "PATH",
-	        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container", "fcvm",
-	        "HOSTNAME", hostname);
+	auto_json json_t *vars = json_pack("{s:s, s:s, s:s, s:s}", "PATH",
+	        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM", "xterm",
+	        "container", "fcvm", "HOSTNAME", hostname);
 
-	if (o->tty && set(vars, "TERM", 4, "xterm", e) < 0)
-		return NULL;
 	if (add_image(vars, im->env, e) < 0)
 		return NULL;
 	for (size_t i = 0; i < o->env_file.n; i++)

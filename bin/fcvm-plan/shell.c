@@ -73,6 +73,7 @@ char *plan_options_shell(const struct plan_opts *o)
 	assign(f, "tls_verify", o->tls_verify ? "true" : "false");
 	assign(f, "setup", o->setup ? "1" : "0");
 	assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
+	assign(f, "strace_agent", o->strace_agent ? "1" : "0");
 	assign(f, "hypervisor", o->hypervisor);
 	assign(f, "accel", o->accel);
 	assign(f, "network", o->network);

@@ -143,14 +143,16 @@ nothing_left() {
 @test "a slow reader holds back its own container, in bounded memory" {
 	local peak fifo=$BATS_TEST_TMPDIR/fifo
 	mkfifo "$fifo"
-	fcvm run --name "$name" --cpus 1 --memory 256m "$image" -- sh -c 'head -c 67108864 /dev/zero; echo done >&2' >"$fifo" 2>"$out" 3>&- 4>&- &
+	fcvm run --name "$name" --cpus 1 --memory 256m "$image" -- sh -c 'head -c 67108864 /dev/zero; echo finished >&2' >"$fifo" 2>"$out" 3>&- 4>&- &
 	vm=$!
 	exec 7<"$fifo"
 	head -c 1000 <&7 >/dev/null
 	head -c 20000000 <&7 | tail -c 1 >/dev/null
-	! grep -q done "$out" || fail "the container wrote more than was read"
+	peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$vm/status")
+	((peak < 32768)) || fail "fcvm-boot took $peak KiB"
+	! grep -q finished "$out" || fail "the container wrote more than was read"
 	is "$(head -c 67108864 <&7 | wc -c)" "$((67108864 - 20001000))"
 	exec 7<&-
 	wait "$vm"
-	is "$(cat "$out")" done
+	is "$(cat "$out")" finished
 }

@@ -117,3 +117,10 @@ fc() { # a small machine: these tests say nothing about size
 	(($(date +%s) - lines[0] < 60 && $(date +%s) - lines[0] >= 0)) || fail "guest ${lines[0]}, host $(date +%s)"
 	matches "${lines[1]}" '^[0-9a-f-]{36}$'
 }
+
+@test "--strace-agent traces the agent on stderr and leaves stdout alone" {
+	run --separate-stderr -0 fc --strace-agent "$image" -- echo out
+	is "$output" out
+	has "$stderr" 'finit_module('
+	has "$stderr" 'mount("/dev/vda", "/image", "squashfs", MS_RDONLY, NULL) = 0'
+}

@@ -4,20 +4,22 @@
 
 #define DEFAULTS                                                                 \
 	"\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"," \
-	"\"container=fcvm\",\"HOSTNAME=web\""
+	"\"TERM=xterm\",\"container=fcvm\",\"HOSTNAME=web\""
 #define ENV(...) "{\"Cmd\":[\"x\"],\"Env\":[" __VA_ARGS__ "]}"
 
 static const struct plan_case env[] = {
         {"img", NULL, "process.env", "[" DEFAULTS "]"},
-        {"-t|img", NULL, "process.env", "[" DEFAULTS ",\"TERM=xterm\"]"},
-        {"-t|-e|TERM=vt100|img", NULL, "process.env", "[" DEFAULTS ",\"TERM=vt100\"]"},
+        {"-t|img", NULL, "process.env", "[" DEFAULTS "]"},
+        {"-e|TERM=vt100|img", NULL, "process.env",
+                "[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\","
+                "\"TERM=vt100\",\"container=fcvm\",\"HOSTNAME=web\"]"},
         {"img", ENV("\"A=img\",\"B=2\",\"A=again\""), "process.env",
                 "[" DEFAULTS ",\"A=again\",\"B=2\"]"},
         {"img", ENV("\"HOSTNAME=h\",\"PATH=/x\",\"container=c\""), "process.env",
-                "[\"PATH=/x\",\"container=c\",\"HOSTNAME=h\"]"},
+                "[\"PATH=/x\",\"TERM=xterm\",\"container=c\",\"HOSTNAME=h\"]"},
         {"-h|db|img", NULL, "process.env",
                 "[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\","
-                "\"container=fcvm\",\"HOSTNAME=db\"]"},
+                "\"TERM=xterm\",\"container=fcvm\",\"HOSTNAME=db\"]"},
         {"-eA=flag|-e|A=last|img", ENV("\"A=img\""), "process.env", "[" DEFAULTS ",\"A=last\"]"},
         {"-e|AA|-e|NOPE|img", NULL, "process.env", "[" DEFAULTS ",\"AA=caller\"]"},
         {"-e|PRE*|img", NULL, "process.env", "[" DEFAULTS ",\"PREX=1\",\"PREY=2=3\"]"},
