@@ -86,6 +86,7 @@ int main(void)
 	struct agent a = {.port = -1, .stage.sock = -1};
 	struct err e = {.text = ""};
 
+	err_set(&a.failure, FCVM_EX_FAIL, "the container's first process died");
 	proto_in_init(&a.in);
 	session_init(&a.container, 1, &a.loop, &a.out);
 	if (prepare(&a, &e) < 0)

@@ -191,7 +191,8 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 	r = write_full(file, plan, n);
 	if (r == 0)
 		r = send_fds(st->sock, "P", 1, fds, stdio ? MAX_FDS : 1);
-	if (r < 0) {
+	/* A process that has failed already closed its end: what it has sent says why. */
+	if (r < 0 && r != -EPIPE) {
 		errno = -r;
 		return err_sys(e, "cannot hand over the plan");
 	}
