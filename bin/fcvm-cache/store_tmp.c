@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* locks/tmp-all is held while a directory in tmp has no lock of its own yet, and while a sweeper
- * chooses: so a sweeper never takes a directory that was only just made. */
+/* The lock "tmp-all" is held while a directory in tmp has no lock of its own yet, and while a
+ * sweeper chooses: so a sweeper never takes a directory that was only just made. */
 int store_tmp_make(struct store *s, struct store_tmp *t, struct err *e)
 {
 	auto_fd int all = store_lock(s, "tmp", "all", true, e);

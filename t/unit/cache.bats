@@ -197,7 +197,7 @@ calls() { grep -c -- "$1" "$BATS_TEST_TMPDIR/calls" || :; }
 	before=$(cached)
 	mkdir "$BATS_TEST_TMPDIR/h"
 	for kind in dotdot absolute hard-link-escape symlink-escape cut-in-content truncated \
-		wrong-digest wrong-diff-id; do
+		wrong-digest wrong-digest-gzip wrong-diff-id; do
 		"$IMAGES/hostile" "$kind" "$BATS_TEST_TMPDIR/h/$kind"
 		layer=$(grep -o 'sha256:[0-9a-f]*' "$BATS_TEST_TMPDIR/h/$kind/blobs/sha256/$(
 			grep -o 'sha256:[0-9a-f]*' "$BATS_TEST_TMPDIR/h/$kind/index.json" | head -n 1 | cut -c8-
