@@ -3,6 +3,7 @@
 #include "strv.h"
 #include "xio.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct sink {
 	size_t start, len; /* of what waits in the ring */
 	size_t taken;
 	bool finished, broken, idle;
+	int error;
 	uint8_t ring[SINK_WINDOW];
 };
 
@@ -41,6 +43,7 @@ static void write_piece(struct sink *s)
 	pthread_mutex_lock(&s->mutex);
 	if (r < 0) {
 		s->broken = true;
+		s->error = -r;
 		n = s->len;
 	}
 	s->start = (s->start + n) % SINK_WINDOW;
@@ -134,6 +137,16 @@ bool sink_broken(struct sink *s)
 	b = s->broken;
 	pthread_mutex_unlock(&s->mutex);
 	return b;
+}
+
+int sink_error(struct sink *s)
+{
+	int error;
+
+	pthread_mutex_lock(&s->mutex);
+	error = s->error == EPIPE ? 0 : s->error;
+	pthread_mutex_unlock(&s->mutex);
+	return error;
 }
 
 bool sink_idle(struct sink *s)

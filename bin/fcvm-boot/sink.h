@@ -24,6 +24,8 @@ void sink_finish(struct sink *s);
 size_t sink_taken(struct sink *s);
 /* The reader is gone (EPIPE or another error); what is put from now on is dropped. */
 bool sink_broken(struct sink *s);
+/* The errno of the write that failed; 0 if none did, or if it was EPIPE (a reader may leave). */
+int sink_error(struct sink *s);
 /* Finished, and everything was written or dropped. */
 bool sink_idle(struct sink *s);
 /* Waits for nothing: a writer that is blocked is left to die with the process. */

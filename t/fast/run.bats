@@ -54,6 +54,11 @@ fc() { # a small machine: these tests say nothing about size
 	is "$output" $'y\ny'
 }
 
+@test "output that cannot be delivered is a failure" {
+	run -125 bash -c "timeout 120 fcvm run --cpus 1 --memory 256m $image echo lost 2>&1 >/dev/full"
+	is "$output" "fcvm-boot: cannot write the container's stdout: No space left on device"
+}
+
 @test "user, groups, working directory, environment and host name are as asked" {
 	run -0 fc -u 1000:50 -w /tmp -e A=1 -e B='two words' -h box --name "$(vm_name)" "$image" -- \
 		sh -c 'id -u; id -g; pwd; echo "$A/$B/$HOME/$container"; hostname; cat /etc/hostname'
