@@ -27,6 +27,7 @@ struct agent {
 	struct session container;  /* channel 1 */
 	bool have_image;
 	bool failed, reported; /* the container never ran; EXIT was queued */
+	bool killed;           /* SIGKILL came from the host */
 	struct err failure;
 	bool interactive; /* of a container with a terminal, until the terminal comes */
 	unsigned short rows, cols;

@@ -73,6 +73,10 @@ static int dispatch(struct agent *a, const struct frame *f, struct err *e)
 		agent_signal_container(a, f->data[0]);
 		return 0;
 	}
+	if (f->type == PROTO_WINSIZE) { /* the terminal may still be on its way */
+		a->rows = proto_le16(f->data);
+		a->cols = proto_le16(f->data + 2);
+	}
 	if (session_frame(&a->container, f) < 0)
 		return err_set(e, FCVM_EX_FAIL, "the host broke the protocol");
 	return 0;

@@ -103,9 +103,11 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		return err_set(e, FCVM_EX_FAIL, "the host sent a message without a plan");
 	if (!a->have_image || a->container.pid)
 		return err_set(e, FCVM_EX_FAIL, "this machine cannot take a plan");
+	a->container.pid = a->stage.pid;
+	if (a->failed) /* its report goes out now that the host waits for one */
+		return 0;
 	set_clock(message);
 	limit(plan);
-	a->container.pid = a->stage.pid;
 	if (json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"))) {
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
 		a->cols = (unsigned short)json_integer_value(json_object_get(message, "cols"));
@@ -153,8 +155,10 @@ void agent_stage_event(void *ctx, uint32_t events)
 
 void agent_signal_container(struct agent *a, int sig)
 {
-	if (a->container.pid && !a->container.exited && sig > 0 && sig < 65)
-		kill(a->container.pid, sig);
+	if (!a->container.pid || a->container.exited || sig < 1 || sig > 64)
+		return;
+	a->killed |= sig == SIGKILL;
+	kill(a->container.pid, sig);
 }
 
 void agent_reap(struct agent *a)
@@ -165,8 +169,7 @@ void agent_reap(struct agent *a)
 	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0) {
 		if (pid != a->stage.pid)
 			continue;
-		a->container.exited = true;
-		a->container.wstatus = ws;
+		session_exited(&a->container, ws);
 	}
 	agent_check_end(a);
 }
@@ -192,7 +195,7 @@ void agent_check_end(struct agent *a)
 	else if (WIFSIGNALED(s->wstatus))
 		m = json_pack("{s:i, s:i, s:b}", "status", FCVM_EX_SIGNAL + WTERMSIG(s->wstatus),
 		        "signal", WTERMSIG(s->wstatus), "oom",
-		        WTERMSIG(s->wstatus) == SIGKILL && out_of_memory());
+		        WTERMSIG(s->wstatus) == SIGKILL && !a->killed && out_of_memory());
 	else
 		m = json_pack("{s:i}", "status", WEXITSTATUS(s->wstatus));
 	text = json_dumps(m, JSON_COMPACT);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -16,7 +17,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define MODULE_DIR "/initrd/lib/fcvm/modules"
+#define PORT_WAIT_US 5000
+#define PORT_TRIES   2000
+#define MODULE_DIR   "/initrd/lib/fcvm/modules"
 
 static int mount_at(
         const char *type, const char *at, unsigned long flags, const char *data, struct err *e)
@@ -173,7 +176,7 @@ int early_system(struct err *e)
 	return 0;
 }
 
-int early_port(const char *name, struct err *e)
+static int find_port(const char *name)
 {
 	DIR *d = opendir("/sys/class/virtio-ports");
 	struct dirent *ent;
@@ -194,7 +197,28 @@ int early_port(const char *name, struct err *e)
 	}
 	if (d)
 		closedir(d);
-	return fd >= 0 ? fd : err_set(e, FCVM_EX_FAIL, "no virtio port named %s", name);
+	return fd;
+}
+
+/* The driver adds ports, their names and the host's connection from a work queue, some time after
+ * the module was loaded. */
+int early_port(const char *name, struct err *e)
+{
+	int fd = -1;
+
+	for (int i = 0; i < PORT_TRIES; i++) {
+		struct pollfd p = {.events = POLLOUT};
+
+		if (fd < 0)
+			fd = find_port(name);
+		p.fd = fd;
+		if (fd >= 0 && poll(&p, 1, 0) > 0 && !(p.revents & POLLHUP))
+			return fd;
+		usleep(PORT_WAIT_US);
+	}
+	if (fd >= 0)
+		close(fd);
+	return err_set(e, FCVM_EX_FAIL, "no host at a virtio port named %s", name);
 }
 
 int early_rootfs(bool *present, struct err *e)

@@ -7,6 +7,7 @@
 #include "status.h"
 #include "strv.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
 #include <pwd.h>
@@ -16,8 +17,10 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
-#define ID_MAX ((uint64_t)UINT32_MAX - 1) /* (uid_t)-1 means "no change" to the kernel */
+#define ACCOUNTS_MAX ((off_t)16 << 20)
+#define ID_MAX       ((uint64_t)UINT32_MAX - 1) /* (uid_t)-1 means "no change" to the kernel */
 
 static bool numeric(const char *s, unsigned *id)
 {
@@ -29,10 +32,22 @@ static bool numeric(const char *s, unsigned *id)
 	return true;
 }
 
+/* A file of the image's that holds accounts: a regular one of sane size, or nothing. A pipe or a
+ * device would be read for ever. */
+static FILE *accounts(const char *path)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ACCOUNTS_MAX)
+		return NULL;
+	return fdopen(steal_fd(&fd), "r");
+}
+
 /* Fills uid, gid and home from the image's passwd line of that name or number. */
 static bool find_user(const char *name, bool by_id, struct identity *id, char *login, size_t size)
 {
-	auto_file FILE *f = fopen("/etc/passwd", "re");
+	auto_file FILE *f = accounts("/etc/passwd");
 	struct passwd *pw;
 
 	while (f && (pw = fgetpwent(f))) {
@@ -50,7 +65,7 @@ static bool find_user(const char *name, bool by_id, struct identity *id, char *l
 
 static bool find_group(const char *name, unsigned *gid)
 {
-	auto_file FILE *f = fopen("/etc/group", "re");
+	auto_file FILE *f = accounts("/etc/group");
 	struct group *gr;
 
 	while (f && (gr = fgetgrent(f))) {
@@ -64,7 +79,7 @@ static bool find_group(const char *name, unsigned *gid)
 
 static void supplementary(const char *login, struct identity *id)
 {
-	auto_file FILE *f = fopen("/etc/group", "re");
+	auto_file FILE *f = accounts("/etc/group");
 	struct group *gr;
 
 	while (f && (gr = fgetgrent(f))) {

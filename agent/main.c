@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GOODBYE_MS 5000 /* how long a report may wait for the host to take it */
@@ -67,15 +68,26 @@ static int prepare(struct agent *a, struct err *e)
 	return agent_connect(a, e);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 /* Sends what is queued, then ends the machine. A restart is what both VMMs take as the end: QEMU
  * runs with -no-reboot, and Firecracker ends at a reset only. */
 static void __attribute__((noreturn)) end(struct agent *a)
 {
+	int64_t until = now_ms() + GOODBYE_MS, left;
 	struct pollfd p = {.fd = a->port, .events = POLLOUT};
 
-	while (a->port >= 0 && proto_flush(&a->out, a->port) == 0 && proto_pending(&a->out))
-		if (poll(&p, 1, GOODBYE_MS) <= 0)
+	while (a->port >= 0 && proto_flush(&a->out, a->port) == 0 && proto_pending(&a->out)) {
+		left = until - now_ms();
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0 || (p.revents & (POLLHUP | POLLERR)))
 			break;
+	}
 	sync();
 	for (;;)
 		reboot(RB_AUTOBOOT);
@@ -98,6 +110,7 @@ int main(void)
 			proto_flush(&a.out, a.port);
 		loop_want(&a.loop, &a.port_watch, EPOLLIN | (proto_pending(&a.out) ? EPOLLOUT : 0));
 		loop_once(&a.loop, -1);
+		agent_check_end(&a);
 	}
 	end(&a);
 }

@@ -31,6 +31,16 @@ static int want_dir(const char *path, struct err *e)
 	return err_sys(e, "cannot make %s in the container", path);
 }
 
+/* A directory for a mount of the kernel's: not a link to elsewhere in the image. */
+static int own_dir(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(e, FCVM_EX_FAIL, "%s is not a directory in the image", path);
+	return want_dir(path, e);
+}
+
 static int enter_root(struct err *e)
 {
 	auto_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -119,7 +129,7 @@ int stage_mount_generic(struct err *e)
 	if (enter_root(e) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
-		if (strcmp(mounts[i].type, "cgroup2") != 0 && want_dir(mounts[i].at, e) < 0)
+		if (strcmp(mounts[i].type, "cgroup2") != 0 && own_dir(mounts[i].at, e) < 0)
 			return -1;
 		if (mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags,
 		            mounts[i].data) < 0)
@@ -133,8 +143,9 @@ int stage_mount_generic(struct err *e)
 	return 0;
 }
 
-/* Splits OCI mount options into flags and file-system data; returns whether tmpcopyup was there. */
-static bool mount_options(const json_t *options, unsigned long *flags, char *data, size_t size)
+/* Splits OCI mount options into flags and file-system data. Returns 1 if tmpcopyup was there, else
+ * 0; -1 if the data are too long. */
+static int mount_options(const json_t *options, unsigned long *flags, char *data, size_t size)
 {
 	static const struct {
 		const char *name;
@@ -160,7 +171,9 @@ static bool mount_options(const json_t *options, unsigned long *flags, char *dat
 		if (s && k < n) {
 			*flags = (*flags | known[k].set) & ~known[k].clear;
 			copy_up |= !strcmp(s, "tmpcopyup");
-		} else if (s && used + strlen(s) + 2 < size) {
+		} else if (s && used + strlen(s) + 2 >= size) {
+			return -1;
+		} else if (s) {
 			used += (size_t)snprintf(
 			        data + used, size - used, "%s%s", used ? "," : "", s);
 		}
@@ -176,13 +189,15 @@ static int mount_tmpfs(const json_t *m, struct err *e)
 	unsigned long flags;
 	struct stat st;
 	char data[512];
-	bool copy_up;
+	int copy_up;
 
 	if (!at || *at != '/' || !type)
 		return err_set(e, FCVM_EX_FAIL, "the plan has a mount without type or destination");
 	if (strcmp(type, "tmpfs") != 0)
 		return err_set(e, FCVM_EX_FAIL, "%s: mounts of type %s are not known", at, type);
 	copy_up = mount_options(json_object_get(m, "options"), &flags, data, sizeof data);
+	if (copy_up < 0)
+		return err_set(e, FCVM_EX_FAIL, "%s: its mount options are too long", at);
 	if (want_dir(at, e) < 0)
 		return -1;
 	old = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -206,7 +221,7 @@ static int mask(const char *path, struct err *e)
 	int r;
 
 	if (stat(path, &st) < 0)
-		return 0;
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "cannot mask %s", path);
 	if (S_ISDIR(st.st_mode))
 		r = mount("tmpfs", path, "tmpfs", MS_RDONLY, "size=0k");
 	else
@@ -235,7 +250,7 @@ static int read_only(const char *path, struct err *e)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	        mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags(path),

@@ -6,12 +6,15 @@
 #include "stage.h"
 #include "status.h"
 #include "strv.h"
+#include "xio.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* A JSON array of strings as a vector. */
@@ -39,22 +42,29 @@ static const char *env_get(const struct strv *env, const char *name)
 	return NULL;
 }
 
+static int make_cwd(const char *cwd, const struct identity *id)
+{
+	return mkdir_p(cwd, 0755) < 0 || chown(cwd, id->uid, id->gid) < 0 ? -1 : chdir(cwd);
+}
+
 static int enter_cwd(const json_t *plan, const struct identity *id, struct err *e)
 {
 	const char *cwd =
 	        json_string_value(json_object_get(json_object_get(plan, "process"), "cwd"));
+	char here[PATH_MAX];
 	bool create = json_is_true(json_object_get(json_object_get(plan, "fcvm"), "createCwd"));
 
 	if (!cwd || !*cwd)
 		cwd = "/";
-	if (chdir(cwd) == 0)
-		return 0;
-	if (errno == ENOENT && create && mkdir(cwd, 0755) == 0 &&
-	        chown(cwd, id->uid, id->gid) == 0 && chdir(cwd) == 0)
-		return 0;
-	err_sys(e, "workdir %s", cwd);
-	e->status = FCVM_EX_NOEXEC;
-	return -1;
+	if (chdir(cwd) < 0 && !(errno == ENOENT && create && make_cwd(cwd, id) == 0)) {
+		err_sys(e, "workdir %s", cwd);
+		e->status = FCVM_EX_NOEXEC;
+		return -1;
+	}
+	/* The kernel marks a directory outside of the root: nothing may start there. */
+	if (syscall(SYS_getcwd, here, sizeof here) < 1 || here[0] != '/')
+		return err_set(e, FCVM_EX_NOEXEC, "workdir %s: not in the container", cwd);
+	return 0;
 }
 
 /* Executes argv as execvp(3) would with the container's own PATH; returns only with an error whose
@@ -94,6 +104,7 @@ static void __attribute__((noreturn)) be_init(pid_t main_pid)
 {
 	sigset_t all;
 	int status = FCVM_EX_FAIL, sig;
+	siginfo_t info;
 
 	prctl(PR_SET_NAME, "fcvm-init");
 	sigfillset(&all);
@@ -107,7 +118,10 @@ static void __attribute__((noreturn)) be_init(pid_t main_pid)
 			status = WIFSIGNALED(ws) ? FCVM_EX_SIGNAL + WTERMSIG(ws) : WEXITSTATUS(ws);
 			_exit(status);
 		}
-		if (sigwait(&all, &sig) == 0 && sig != SIGCHLD)
+		/* What the terminal sends (SI_KERNEL) goes to the command, too, without our help.
+		 */
+		sig = sigwaitinfo(&all, &info);
+		if (sig > 0 && sig != SIGCHLD && info.si_code != SI_KERNEL)
 			kill(main_pid, sig);
 	}
 }

@@ -3,6 +3,7 @@
 #include "strv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,7 +16,7 @@
 
 void session_init(struct session *s, uint16_t channel, struct loop *l, struct proto_out *wire)
 {
-	*s = (struct session){.channel = channel, .loop = l, .wire = wire};
+	*s = (struct session){.channel = channel, .peer = -1, .loop = l, .wire = wire};
 	s->in.fd = s->in.watch.fd = -1;
 	for (int i = 0; i < 2; i++) {
 		s->out[i].fd = s->out[i].watch.fd = -1;
@@ -43,16 +44,23 @@ static void out_close(struct outflow *o)
 	o->fd = -1;
 }
 
-/* A terminal has no end of file: its line discipline makes one of the EOF character. */
+/* A terminal has no end of file: its line discipline makes one of the EOF character, which after an
+ * unfinished line only hands that line over, so that it takes two. */
 static void in_end(struct session *s)
 {
+	struct inflow *in = &s->in;
 	struct termios t;
 
-	if (s->tty && tcgetattr(s->in.fd, &t) == 0 && (t.c_lflag & ICANON) &&
-	        write(s->in.fd, &t.c_cc[VEOF], 1) < 0)
+	in->ended = true;
+	if (!s->tty) {
 		in_close(s);
-	if (!s->tty)
-		in_close(s);
+		return;
+	}
+	if (tcgetattr(in->fd, &t) < 0 || !(t.c_lflag & ICANON))
+		return;
+	in->buf[in->len++] = t.c_cc[VEOF];
+	if (in->last != '\n' && in->last != 0)
+		in->buf[in->len++] = t.c_cc[VEOF];
 }
 
 static void in_pump(struct session *s)
@@ -74,16 +82,18 @@ static void in_pump(struct session *s)
 		}
 		done += (uint32_t)n;
 	}
+	if (done)
+		in->last = in->buf[done - 1];
 	memmove(in->buf, in->buf + done, in->len - done);
 	in->len -= done;
-	if (done) {
+	if (done && !in->ended) {
 		in->granted += done;
 		proto_put_credit(s->wire, s->channel, PROTO_IN, done);
 	}
-	if (in->len == 0 && in->eof) {
-		in->eof = false;
+	if (in->len == 0 && in->eof && !in->ended)
 		in_end(s);
-	}
+	if (in->fd < 0)
+		return;
 	loop_want(s->loop, &in->watch, in->len ? EPOLLOUT : 0);
 }
 
@@ -149,6 +159,8 @@ static void out_listen(struct outflow *o)
 int session_streams(struct session *s, int in, int out, int err, bool tty)
 {
 	s->tty = tty;
+	if (tty)
+		s->peer = ioctl(out, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	s->out[0].fd = out;
 	s->out[1].fd = err;
 	out_listen(&s->out[0]);
@@ -254,8 +266,23 @@ bool session_drained(const struct session *s)
 	return s->out[0].fd < 0 && s->out[1].fd < 0;
 }
 
+static void drop_peer(struct session *s)
+{
+	if (s->peer >= 0)
+		close(s->peer);
+	s->peer = -1;
+}
+
+void session_exited(struct session *s, int wstatus)
+{
+	s->exited = true;
+	s->wstatus = wstatus;
+	drop_peer(s);
+}
+
 void session_close(struct session *s)
 {
+	drop_peer(s);
 	in_close(s);
 	out_close(&s->out[0]);
 	out_close(&s->out[1]);

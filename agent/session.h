@@ -21,7 +21,9 @@ struct inflow {
 	uint8_t *buf; /* SESSION_WINDOW bytes */
 	uint32_t len;
 	uint32_t granted; /* how much more the host may send */
-	bool eof;         /* close once buf is written */
+	bool eof;         /* the host has ended it: close once buf is written */
+	bool ended;       /* and that was done; a terminal stays open */
+	uint8_t last;     /* the last byte that was written */
 };
 
 /* From the process to the host. */
@@ -36,6 +38,8 @@ struct outflow {
 struct session {
 	uint16_t channel;
 	bool tty;
+	int peer; /* a terminal's other side, held until the process ends: programs may close all of
+	           * theirs and open it again; -1: none */
 	pid_t pid; /* 0: not started or reaped */
 	bool exited;
 	int wstatus;
@@ -49,6 +53,8 @@ void session_init(struct session *s, uint16_t channel, struct loop *l, struct pr
 /* Takes the descriptors: in (-1: none), out, err (-1: none). A terminal's master is in and out
  * (two descriptors). Grants the host its first credit. */
 int session_streams(struct session *s, int in, int out, int err, bool tty);
+/* The process has ended: its terminal goes with it, so that the output comes to an end. */
+void session_exited(struct session *s, int wstatus);
 /* A frame of this channel: 0, or -EPROTO if the host broke the rules. */
 int session_frame(struct session *s, const struct frame *f);
 /* Reading from the process pauses while the wire is full; call when it has drained. */

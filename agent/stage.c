@@ -139,6 +139,12 @@ static void __attribute__((noreturn)) child(int sock)
 	char report[sizeof e.text + 2];
 	size_t n;
 
+	/* A descriptor of the agent's, above all one of a directory, would lead out of the
+	 * container: through /proc/self/fd in a working directory or a mount point that the image
+	 * names. */
+	if (sock > 3)
+		close_range(3, (unsigned)sock - 1, 0);
+	close_range((unsigned)sock + 1, ~0U, 0);
 	run(sock, &e);
 	if (e.status == FCVM_EX_SYS || e.status == FCVM_EX_DATA)
 		e.status = FCVM_EX_FAIL;
@@ -206,6 +212,10 @@ enum stage_news stage_news(struct stage *st, int *master, struct err *e)
 	size_t n_fds;
 	ssize_t n = recv_fds(st->sock, text, sizeof text - 1, fds, &n_fds);
 
+	/* A process that failed before it read the plan resets the connection; its report follows.
+	 */
+	if (n == -ECONNRESET)
+		n = recv_fds(st->sock, text, sizeof text - 1, fds, &n_fds);
 	if (n == -EAGAIN || n == -EINTR)
 		return STAGE_NONE;
 	if (n > 1 && text[0] == 'E') {

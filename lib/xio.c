@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -49,6 +50,9 @@ int write_full(int fd, const void *buf, size_t n)
 	while (n > 0) {
 		ssize_t r = write(fd, p, n);
 
+		if (r < 0 && errno == EAGAIN &&
+		        poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1) >= 0)
+			continue;
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)

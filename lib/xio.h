@@ -15,7 +15,8 @@ void std_fds_open(void);
 
 /* Reads until n bytes or the end; retries EINTR. Returns the count read, or -errno. */
 ssize_t read_full(int fd, void *buf, size_t n);
-/* Writes all n bytes; retries EINTR. Returns 0 or -errno. */
+/* Writes all n bytes; retries EINTR, and waits where somebody has made the descriptor non-blocking.
+ * Returns 0 or -errno. */
 int write_full(int fd, const void *buf, size_t n);
 
 /* The whole file, NUL-terminated, in malloc'd *out (the caller frees). -EFBIG above max bytes. */

@@ -109,6 +109,13 @@ static int format(const char *path, uint64_t bytes, struct err *e)
 	return proc_output(argv, 65536, &out, e);
 }
 
+static int sync_file(const char *path)
+{
+	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
 /* The formatted model of that size, made under a lock by the first who needs it. */
 static int model(const char *data_dir, uint64_t bytes, struct err *e)
 {
@@ -129,9 +136,11 @@ static int model(const char *data_dir, uint64_t bytes, struct err *e)
 	}
 	if (access(path, F_OK) < 0) {
 		unlink(making); /* left by a run that was killed here */
-		if (format(making, bytes, e) < 0)
+		if (format(making, bytes, e) < 0) {
+			unlink(making);
 			return -1;
-		if (rename(making, path) < 0)
+		}
+		if (sync_file(making) < 0 || rename(making, path) < 0)
 			return err_sys(e, "cannot keep %s", path);
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);

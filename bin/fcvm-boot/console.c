@@ -12,7 +12,7 @@
 int console_open(struct console *c, const char *path)
 {
 	c->size = 0;
-	c->copy = -1;
+	c->copy = NULL;
 	c->file = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
 	               : memfd_create("console", MFD_CLOEXEC);
 	return c->file < 0 ? -errno : 0;
@@ -44,8 +44,10 @@ bool console_drain(struct console *c, int sock)
 
 	while ((n = recv(sock, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
 		keep_text(c, buf, (size_t)n);
-		if (c->copy >= 0)
-			write_full(c->copy, buf, (size_t)n);
+		if (c->copy) {
+			sink_taken(c->copy);
+			sink_put(c->copy, buf, (size_t)n);
+		}
 	}
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
@@ -60,6 +62,8 @@ static void last_bytes(const struct console *c, char *buf, size_t size)
 	for (ssize_t i = 0; i < r; i++)
 		if ((unsigned char)buf[i] < 0x20 && buf[i] != '\n')
 			buf[i] = buf[i] == '\r' || !buf[i] ? ' ' : '?';
+		else if (buf[i] == 0x7f)
+			buf[i] = '?';
 }
 
 bool console_panic(const struct console *c, char *out, size_t size)

@@ -4,6 +4,8 @@
 #ifndef FCVM_CONSOLE_H
 #define FCVM_CONSOLE_H
 
+#include "sink.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,7 +13,7 @@
 
 struct console {
 	int file;
-	int copy; /* everything goes to this descriptor, too; -1: nowhere */
+	struct sink *copy; /* everything goes there, too, as far as it is read; NULL: nowhere */
 	size_t size;
 };
 

@@ -23,6 +23,12 @@ static void send_control(struct machine *m, json_t *message)
 		m->violation = "it does not read what it is sent";
 }
 
+static void grant(struct machine *m, int i, size_t n)
+{
+	proto_put_credit(&m->out, MAIN_CHANNEL, i ? PROTO_ERR : PROTO_OUT, (uint32_t)n);
+	m->granted[i] += n;
+}
+
 static void send_plan(struct machine *m)
 {
 	uint16_t rows = 0, cols = 0;
@@ -40,8 +46,7 @@ static void send_plan(struct machine *m)
 	send_control(m, j);
 	for (int i = 0; i < 2; i++)
 		if (m->sink[i])
-			proto_put_credit(
-			        &m->out, MAIN_CHANNEL, i ? PROTO_ERR : PROTO_OUT, SINK_WINDOW);
+			grant(m, i, SINK_WINDOW);
 }
 
 static void hello(struct machine *m, const json_t *j)
@@ -52,10 +57,12 @@ static void hello(struct machine *m, const json_t *j)
 	}
 	m->phase = PHASE_RUN;
 	m->deadline_ms = -1;
-	if (m->o->plan)
+	if (m->o->plan) {
 		send_plan(m);
-	else
-		send_control(m, json_pack("{s:s}", "type", "BYE"));
+		return;
+	}
+	m->deadline_ms = supervise_now() + END_MS;
+	send_control(m, json_pack("{s:s}", "type", "BYE"));
 }
 
 static void keep_error(struct machine *m, const json_t *j)
@@ -117,42 +124,36 @@ static void container_exit(struct machine *m, const struct frame *f)
 	send_control(m, json_pack("{s:s}", "type", "BYE"));
 }
 
-static struct sink *sink_of(struct machine *m, const struct frame *f)
+/* A frame of one of the container's outputs. */
+static void output(struct machine *m, const struct frame *f)
 {
-	switch (frame_stream(f)) {
-	case PROTO_OUT:
-		return m->sink[0];
-	case PROTO_ERR:
-		return m->sink[1];
-	default:
-		return NULL;
+	int i = frame_stream(f) == PROTO_ERR;
+	struct sink *s = m->sink[i];
+
+	if (f->type == PROTO_EOF) {
+		if (s)
+			sink_finish(s);
+	} else if (f->type != PROTO_DATA) {
+		m->violation = "it sent a frame that only the receiver of a stream sends";
+	} else if (!s || f->len > m->granted[i] || !sink_put(s, f->data, f->len)) {
+		m->violation = "it sent more output than it was granted";
+	} else {
+		m->granted[i] -= f->len;
 	}
 }
 
 static void stream(struct machine *m, const struct frame *f)
 {
-	struct sink *s = sink_of(m, f);
-
-	switch (f->type) {
-	case PROTO_DATA:
-		if (!s || !sink_put(s, f->data, f->len))
-			m->violation = "it sent more output than it was granted";
-		break;
-	case PROTO_EOF:
-		if (s)
-			sink_finish(s);
-		break;
-	case PROTO_CREDIT:
-		if (frame_stream(f) == PROTO_IN)
-			m->stdin_credit += proto_le32(f->data);
-		break;
-	case PROTO_RESET:
-		if (frame_stream(f) == PROTO_IN)
-			m->stdin_open = false;
-		break;
-	default:
+	if (f->type == PROTO_OPEN || f->type == PROTO_WINSIZE || f->type == PROTO_SIGNAL)
 		m->violation = "it sent a frame that only a host sends";
-	}
+	else if (frame_stream(f) != PROTO_IN)
+		output(m, f);
+	else if (f->type == PROTO_CREDIT)
+		m->stdin_credit += proto_le32(f->data);
+	else if (f->type == PROTO_RESET)
+		m->stdin_open = false;
+	else
+		m->violation = "it sent a frame that only the sender of a stream sends";
 }
 
 static void handle(struct machine *m, const struct frame *f)
@@ -212,7 +213,6 @@ void dialogue_stdin(struct machine *m)
 void dialogue_outputs(struct machine *m)
 {
 	for (int i = 0; i < 2; i++) {
-		enum proto_stream s = i ? PROTO_ERR : PROTO_OUT;
 		size_t n;
 
 		if (!m->sink[i] || m->phase != PHASE_RUN)
@@ -220,10 +220,11 @@ void dialogue_outputs(struct machine *m)
 		n = sink_taken(m->sink[i]);
 		if (sink_broken(m->sink[i])) {
 			if (!m->reset_sent[i])
-				proto_put(&m->out, MAIN_CHANNEL, PROTO_RESET, (uint8_t)s, NULL, 0);
+				proto_put(&m->out, MAIN_CHANNEL, PROTO_RESET,
+				        i ? PROTO_ERR : PROTO_OUT, NULL, 0);
 			m->reset_sent[i] = true;
 		} else if (n) {
-			proto_put_credit(&m->out, MAIN_CHANNEL, s, (uint32_t)n);
+			grant(m, i, n);
 		}
 	}
 }

@@ -49,11 +49,13 @@ static int run_guest(int kvm, struct err *e)
 	return 0;
 }
 
-static void __attribute__((noreturn)) child(int kvm, int report)
+static void __attribute__((noreturn)) child(int kvm, int report, pid_t parent)
 {
 	struct err e = {.text = ""};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
 	if (run_guest(kvm, &e) < 0)
 		(void)!write(report, e.text, strlen(e.text));
 	_exit(e.text[0] ? 1 : 0);
@@ -65,17 +67,23 @@ static bool timed_run(int kvm, char *why, size_t size)
 	struct timespec t0, t1;
 	struct pollfd p = {.events = POLLIN};
 	int report[2], ws;
-	pid_t pid;
+	pid_t pid, parent;
 	long ms;
 	ssize_t n;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return false;
 	clock_gettime(CLOCK_MONOTONIC, &t0);
+	parent = getpid();
 	pid = fork();
 	if (pid == 0)
-		child(kvm, report[1]);
+		child(kvm, report[1], parent);
 	close(report[1]);
+	if (pid < 0) {
+		close(report[0]);
+		snprintf(why, size, "the probe cannot start: %s", strerror(errno));
+		return false;
+	}
 	p.fd = report[0];
 	if (poll(&p, 1, LIMIT_MS) == 0)
 		kill(pid, SIGKILL);

@@ -124,7 +124,8 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	struct proc_opts o = {.in = -1, .out = -1, .keep = keep, .new_session = true};
 
 	arch_clock_start(&clock);
-	*v = (struct vmm){.ops = &vmm_qemu, .agent = -1, .console = -1, .proc.pidfd = -1};
+	*v = (struct vmm){
+	        .ops = &vmm_qemu, .agent = -1, .listen = -1, .console = -1, .proc.pidfd = -1};
 	v->log = memfd_create("qemu.log", MFD_CLOEXEC);
 	if (v->log < 0 || pair(&v->agent, &agent) < 0 || pair(&v->console, &console) < 0) {
 		err_sys(e, "cannot make the machine's sockets");

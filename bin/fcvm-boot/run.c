@@ -18,7 +18,7 @@
 #define MEMORY_MIN ((json_int_t)64 << 20)
 #define MEMORY_MAX ((json_int_t)1 << 44)
 #define ROOTFS_MIN ((json_int_t)16 << 20)
-#define CPUS_MAX   255
+#define CPUS_MAX   128
 
 /* The machine part of a plan. */
 struct shape {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define GRACE_MS   5000              /* for the guest to act on a kill, or to end by itself */
 #define STDIN_HOLD ((size_t)1 << 20) /* unsent bytes above which stdin is not read */
 
-static int64_t now_ms(void)
+int64_t supervise_now(void)
 {
 	struct timespec ts;
 
@@ -26,9 +27,14 @@ static int64_t now_ms(void)
 
 static int watch_signals(void)
 {
+	struct sigaction old;
 	sigset_t set;
 
 	sigfillset(&set);
+	/* What the caller has us ignore (nohup, a script's background) stays ignored. */
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGPIPE && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+			sigdelset(&set, sig);
 	/* These say that this process itself is broken, or stop and continue it. */
 	for (size_t i = 0; i < 9; i++)
 		sigdelset(&set, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGTTIN,
@@ -52,7 +58,7 @@ static void begin_stop(struct machine *m, int sig)
 	dialogue_signal(m, sig);
 	if ((sig == SIGINT || sig == SIGTERM || sig == SIGHUP) && !m->stopping) {
 		m->stopping = 1;
-		m->deadline_ms = now_ms() + m->stop_timeout_ms;
+		m->deadline_ms = supervise_now() + m->stop_timeout_ms;
 	}
 }
 
@@ -66,9 +72,15 @@ static void on_signal(struct machine *m)
 		if (sig == SIGWINCH) {
 			if (m->terminal && m->phase == PHASE_RUN)
 				dialogue_resize(m);
-		} else if (sig == SIGPIPE || sig == SIGCONT) {
+		} else if (sig == SIGCONT) {
+			/* Whoever had the terminal while we were stopped has set it to their
+			 * liking. */
+			tty_again(&m->tty);
+			if (m->terminal && m->phase == PHASE_RUN)
+				dialogue_resize(m);
+		} else if (sig == SIGPIPE) {
 			continue;
-		} else if (m->phase == PHASE_RUN && m->o->plan) {
+		} else if (m->phase == PHASE_RUN && m->o->plan && !m->vmm_ended) {
 			begin_stop(m, sig);
 		} else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT) {
 			m->caught = sig;
@@ -79,13 +91,13 @@ static void on_signal(struct machine *m)
 
 static void on_deadline(struct machine *m)
 {
-	if (m->phase == PHASE_BOOT) {
+	if (m->phase == PHASE_BOOT || !m->o->plan) {
 		m->timed_out = true;
 		end_machine(m);
 	} else if (m->stopping == 1) {
 		m->stopping = 2;
 		dialogue_signal(m, SIGKILL);
-		m->deadline_ms = now_ms() + GRACE_MS;
+		m->deadline_ms = supervise_now() + GRACE_MS;
 	} else {
 		if (m->stopping)
 			m->stopping = 3;
@@ -96,7 +108,7 @@ static void on_deadline(struct machine *m)
 static void on_vmm_end(struct machine *m)
 {
 	/* What the guest said before the end is still in the sockets. */
-	while (!m->agent_closed && !m->violation) {
+	while (m->vmm->agent >= 0 && !m->agent_closed && !m->violation) {
 		struct pollfd p = {.fd = m->vmm->agent, .events = POLLIN};
 
 		if (poll(&p, 1, 0) <= 0)
@@ -112,12 +124,14 @@ enum { P_AGENT, P_CONSOLE, P_VMM, P_SIGNAL, P_WAKE, P_STDIN, P_COUNT };
 
 static int wait_for(struct machine *m, struct pollfd p[P_COUNT])
 {
-	bool input = m->phase == PHASE_RUN && m->stdin_open && m->stdin_credit > 0 &&
-	             m->out.end - m->out.start < STDIN_HOLD;
-	int64_t left = m->deadline_ms < 0 ? -1 : m->deadline_ms - now_ms();
+	bool input = m->phase == PHASE_RUN && !m->vmm_ended && m->stdin_open &&
+	             m->stdin_credit > 0 && m->out.end - m->out.start < STDIN_HOLD;
+	int64_t left = m->deadline_ms < 0 ? -1 : m->deadline_ms - supervise_now();
 
 	p[P_AGENT] = (struct pollfd){m->agent_closed ? -1 : m->vmm->agent,
-	        (short)(POLLIN | (proto_pending(&m->out) ? POLLOUT : 0)), 0};
+	        (short)(POLLIN | (proto_pending(&m->out) && !m->agent_mute ? POLLOUT : 0)), 0};
+	if (m->vmm->agent < 0)
+		p[P_AGENT] = (struct pollfd){m->vmm->listen, POLLIN, 0};
 	p[P_CONSOLE] = (struct pollfd){m->vmm->console, POLLIN, 0};
 	p[P_VMM] = (struct pollfd){m->vmm_ended ? -1 : m->vmm->proc.pidfd, POLLIN, 0};
 	p[P_SIGNAL] = (struct pollfd){m->signals, POLLIN, 0};
@@ -141,22 +155,27 @@ static void step(struct machine *m)
 	}
 	if (p[P_SIGNAL].revents)
 		on_signal(m);
-	if (p[P_AGENT].revents & (POLLIN | POLLHUP | POLLERR))
-		dialogue_receive(m);
+	if (p[P_AGENT].revents & (POLLIN | POLLHUP | POLLERR)) {
+		if (m->vmm->agent >= 0)
+			dialogue_receive(m);
+		else
+			m->vmm->agent =
+			        accept4(m->vmm->listen, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
 	if (p[P_WAKE].revents && read(m->wake, &count, sizeof count) == sizeof count)
 		dialogue_outputs(m);
 	if (p[P_STDIN].revents)
 		dialogue_stdin(m);
 	if (p[P_VMM].revents)
 		on_vmm_end(m);
-	if (!m->agent_closed && proto_flush(&m->out, m->vmm->agent) < 0)
-		m->agent_closed = true;
-	if (m->deadline_ms >= 0 && now_ms() >= m->deadline_ms)
+	if (!m->agent_mute && m->vmm->agent >= 0 && proto_flush(&m->out, m->vmm->agent) < 0)
+		m->agent_mute = true; /* what it said before is still to be read */
+	if (m->deadline_ms >= 0 && supervise_now() >= m->deadline_ms)
 		on_deadline(m);
 	if (m->violation && m->phase != PHASE_END)
 		end_machine(m);
 	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
-		m->deadline_ms = now_ms() + GRACE_MS;
+		m->deadline_ms = supervise_now() + GRACE_MS;
 	/* The report is in, and nothing of this machine outlives it: do not wait for its shutdown.
 	 */
 	if (m->reported && !m->vmm_ended)
@@ -165,7 +184,8 @@ static void step(struct machine *m)
 
 static bool outputs_done(const struct machine *m)
 {
-	return (!m->sink[0] || sink_idle(m->sink[0])) && (!m->sink[1] || sink_idle(m->sink[1]));
+	return (!m->sink[0] || sink_idle(m->sink[0])) && (!m->sink[1] || sink_idle(m->sink[1])) &&
+	       (!m->trace || sink_idle(m->trace));
 }
 
 static int prepare(struct machine *m, struct err *e)
@@ -187,7 +207,7 @@ static int prepare(struct machine *m, struct err *e)
 	if (!m->o->plan)
 		return 0;
 	if (json_is_true(json_object_get(own, "straceAgent")))
-		m->console.copy = STDERR_FILENO;
+		m->console.copy = m->trace = sink_new(STDERR_FILENO, m->wake);
 	m->terminal =
 	        json_is_true(json_object_get(json_object_get(m->o->plan, "process"), "terminal"));
 	m->interactive = json_is_true(json_object_get(own, "interactive"));
@@ -210,7 +230,7 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 	        .tty.fd = -1,
 	        .wake = -1,
 	        .signals = -1,
-	        .deadline_ms = now_ms() + BOOT_MS};
+	        .deadline_ms = supervise_now() + BOOT_MS};
 	int status;
 
 	if (prepare(&m, e) < 0) {
@@ -223,15 +243,20 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 		for (int i = 0; i < 2; i++)
 			if (m.sink[i])
 				sink_finish(m.sink[i]);
-		/* A second signal ends the wait for a reader that does not read. */
+		if (m.trace)
+			sink_finish(m.trace);
+		/* A signal ends the wait for a reader that does not read. */
+		m.deadline_ms = -1;
 		while (!outputs_done(&m) && !m.caught)
 			step(&m);
+		m.cut_short = !outputs_done(&m);
 		verdict(&m, e);
 	}
 	status = e->status;
 	tty_restore(&m.tty);
 	sink_free(m.sink[0]);
 	sink_free(m.sink[1]);
+	sink_free(m.trace);
 	console_close(&m.console);
 	proto_in_free(&m.in);
 	proto_out_free(&m.out);

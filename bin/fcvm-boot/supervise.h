@@ -29,6 +29,9 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e);
 /* --- shared by supervise.c, dialogue.c and verdict.c --- */
 
 #define MAIN_CHANNEL 1
+#define END_MS       30000 /* for a machine that was told to end */
+
+int64_t supervise_now(void); /* CLOCK_MONOTONIC, milliseconds */
 
 enum phase {
 	PHASE_BOOT, /* no word from the agent yet */
@@ -44,11 +47,14 @@ struct machine {
 	struct proto_in in;
 	struct proto_out out;
 	struct proto_text control, exit_text;
-	bool agent_closed;
+	bool agent_closed; /* nothing more to read */
+	bool agent_mute;   /* it takes nothing more */
 
 	struct sink *sink[2]; /* stdout, stderr; NULL: not used */
 	bool reset_sent[2];
-	int wake; /* eventfd of the sinks */
+	size_t granted[2];  /* what the guest may still send */
+	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
+	int wake;           /* eventfd of the sinks */
 	bool interactive, terminal;
 	bool stdin_open;
 	uint64_t stdin_credit;
@@ -58,7 +64,8 @@ struct machine {
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; -1: none */
 	int stopping;        /* 0; 1: signalled; 2: killed in the guest; 3: machine killed */
 	int stop_timeout_ms;
-	int caught; /* the signal that ended the wait before the container ran */
+	int caught; /* the signal that ended the wait, before the container ran or after it ended */
+	bool cut_short; /* output was still waiting then */
 
 	bool vmm_ended;
 	int vmm_status;        /* wait status */

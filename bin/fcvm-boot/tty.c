@@ -7,15 +7,19 @@
 
 void tty_raw(struct tty *t, int fd)
 {
-	struct termios raw;
-
 	t->fd = -1;
 	if (tcgetattr(fd, &t->before) < 0)
 		return;
-	raw = t->before;
-	cfmakeraw(&raw);
-	if (tcsetattr(fd, TCSANOW, &raw) == 0)
+	t->raw = t->before;
+	cfmakeraw(&t->raw);
+	if (tcsetattr(fd, TCSANOW, &t->raw) == 0)
 		t->fd = fd;
+}
+
+void tty_again(const struct tty *t)
+{
+	if (t->fd >= 0)
+		tcsetattr(t->fd, TCSANOW, &t->raw);
 }
 
 void tty_restore(struct tty *t)

@@ -63,11 +63,12 @@ static void lost_output(const struct machine *m, struct err *e)
 int verdict(const struct machine *m, struct err *e)
 {
 	err_set(e, 0, "%s", "");
-	if (!m->reported && m->caught) {
+	if (m->caught && (!m->reported || m->cut_short)) {
 		e->status = FCVM_EX_SIGNAL + m->caught;
 	} else if (!m->reported && m->stopping >= 3) {
 		err_set(e, FCVM_EX_SIGNAL + SIGKILL,
-		        "the guest did not act on a kill: it was ended");
+		        "the container did not end in time, or its output was not read: the "
+		        "machine was ended");
 	} else if (!m->reported &&
 	           !(m->phase == PHASE_RUN && !m->o->plan && m->vmm_ended && m->vmm_status == 0)) {
 		machine_failed(m, e);

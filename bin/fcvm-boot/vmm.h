@@ -34,6 +34,7 @@ struct vmm {
 	const struct vmm_ops *ops;
 	struct proc proc;
 	int agent;   /* stream socket to the agent's port, non-blocking; -1: not connected yet */
+	int listen;  /* socket on which that stream will arrive (a guest that dials out); else -1 */
 	int console; /* stream socket with the guest's console output, non-blocking */
 	int log;     /* memory file: what the monitor said on stderr */
 	void *own;   /* the back end's */

@@ -156,3 +156,44 @@ nothing_left() {
 	wait "$vm"
 	is "$(cat "$out")" finished
 }
+
+@test "output that the reader takes only after the container has ended is whole" {
+	local fifo=$BATS_TEST_TMPDIR/fifo st=0
+	mkfifo "$fifo"
+	# More than pipes hold, but with what may wait in between little enough to be written unread.
+	fcvm run --name "$name" --cpus 1 --memory 256m "$image" -- \
+		sh -c 'head -c 370000 /dev/zero; echo written >&2; exit 4' >"$fifo" 2>"$out" 3>&- 4>&- &
+	vm=$!
+	exec 7<"$fifo"
+	wait_for 60 grep -q written "$out"
+	is "$(wc -c <&7)" 370000
+	exec 7<&-
+	wait "$vm" || st=$?
+	is "$st" 4
+}
+
+@test "a signal while output waits for its reader ends the wait, and is the status" {
+	local fifo=$BATS_TEST_TMPDIR/fifo st=0
+	mkfifo "$fifo"
+	fcvm run --name "$name" --cpus 1 --memory 256m --stop-timeout 1 "$image" -- \
+		sh -c 'head -c 300000 /dev/zero; echo written >&2' >"$fifo" 2>"$out" 3>&- 4>&- &
+	vm=$!
+	exec 7<"$fifo"
+	wait_for 60 grep -q written "$out"
+	wait_for 20 bash -c "! pgrep -P $vm -f qemu-system"
+	kill -TERM "$vm"
+	wait "$vm" || st=$?
+	exec 7<&-
+	is "$st" 143
+}
+
+@test "a signal that the caller has it ignore does not reach the container" {
+	trap '' HUP
+	start -- sh -c 'trap "echo hup" HUP; trap "echo usr" USR1; echo ready; while :; do sleep 0.1; done'
+	trap - HUP
+	kill -HUP "$vm"
+	kill -USR1 "$vm" # arrives after the other would have
+	wait_for 20 grep -q usr "$out"
+	lacks "$(cat "$out")" hup
+	kill -KILL "$vm"
+}

@@ -76,3 +76,26 @@ initrd_of() {
 	run --separate-stderr -126 timeout 120 fcvm run --cpus 1 --memory 256m -w /no/such "$image" true
 	is "$stderr" 'fcvm-boot: workdir /no/such: No such file or directory'
 }
+
+@test "a working directory cannot lead out of the container" {
+	local n
+	for n in 3 5; do
+		run --separate-stderr -126 timeout 120 fcvm run --cpus 1 --memory 256m -w "/proc/self/fd/$n/../../../.." "$image" ls
+		is "$output" ''
+		has "$stderr" "workdir /proc/self/fd/$n"
+	done
+}
+
+@test "hostile account files of an image neither hang nor matter to others" {
+	local dir=$BATS_TEST_TMPDIR/root
+	mkdir -p "$dir/bin" "$dir/etc"
+	cp /bin/busybox "$dir/bin/sh"
+	mkfifo "$dir/etc/passwd"
+	ln -s /dev/zero "$dir/etc/group"
+	tar -C "$dir" -cf "$BATS_TEST_TMPDIR/layer.tar" .
+	"$ROOT/t/lib/images/oci" "$BATS_TEST_TMPDIR/img" latest "$BATS_TEST_TMPDIR/layer.tar"
+	run --separate-stderr -125 timeout 120 fcvm run --cpus 1 --memory 256m -u daemon "oci:$BATS_TEST_TMPDIR/img" sh -c true
+	is "$stderr" "fcvm-boot: no user 'daemon' in the image's /etc/passwd"
+	run -0 timeout 120 fcvm run --cpus 1 --memory 256m -u 7:8 "oci:$BATS_TEST_TMPDIR/img" sh -c 'echo fine'
+	is "$output" fine
+}

@@ -59,6 +59,21 @@ fc() { # a small machine: these tests say nothing about size
 	is "$output" "fcvm-boot: cannot write the container's stdout: No space left on device"
 }
 
+@test "a caller who has made stdout non-blocking gets all of it" {
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	perl -e 'use Fcntl; fcntl(STDOUT, F_SETFL, fcntl(STDOUT, F_GETFL, 0) | O_NONBLOCK); exec @ARGV' \
+		timeout 120 fcvm run --cpus 1 --memory 256m "$image" head -c 400000 /dev/zero >"$BATS_TEST_TMPDIR/fifo" 3>&- 4>&- &
+	is "$(wc -c <"$BATS_TEST_TMPDIR/fifo")" 400000
+	wait $!
+}
+
+@test "a terminal that every process has closed can be opened again; an unfinished line counts" {
+	run -4 script -qec "timeout 120 fcvm run -t --cpus 1 --memory 256m $image -- sh -c 'exec </dev/null >/dev/null 2>&1; sleep 0.3; echo again >/dev/console; exit 4'" /dev/null
+	has "$output" again
+	run -0 bash -c "printf abc | timeout 120 fcvm run -it --cpus 1 --memory 256m $image cat"
+	has "$output" abcabc
+}
+
 @test "user, groups, working directory, environment and host name are as asked" {
 	run -0 fc -u 1000:50 -w /tmp -e A=1 -e B='two words' -h box --name "$(vm_name)" "$image" -- \
 		sh -c 'id -u; id -g; pwd; echo "$A/$B/$HOME/$container"; hostname; cat /etc/hostname'

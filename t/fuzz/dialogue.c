@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	json_t *plan = json_pack("{s:{s:b}}", "process", "terminal", 0);
 	struct supervise_opts o = {.plan = plan};
-	struct vmm v = {.console = -1, .log = -1};
+	struct vmm v = {.listen = -1, .console = -1, .log = -1};
 	struct machine m = {.vmm = &v, .o = &o, .deadline_ms = -1, .stdin_open = true};
 	int pair[2];
 
