@@ -21,7 +21,7 @@ static bool outside(const char *word)
 static void check_quoting(const struct plan_opts *o)
 {
 	auto_free char *text = plan_options_shell(o);
-	const char *p = text + strlen("image='"), *want = o->image;
+	const char *p = text + strlen("fcvm__image='"), *want = o->image;
 
 	for (; *want; want++) {
 		if (*want == '\'') {
