@@ -9,6 +9,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -124,6 +125,7 @@ static json_t *describe(const struct kernel_image *img, const struct kmodlist *l
 static int write_entry(struct kernel_store *s, const struct kernel_image *img,
         const struct kmodlist *list, const json_t *meta, struct err *e)
 {
+	auto_fd int dir = -1;
 	int r;
 
 	if (kernel_store_put(s, "vmlinux", img->elf.p, img->elf.n, e) < 0)
@@ -136,6 +138,9 @@ static int write_entry(struct kernel_store *s, const struct kernel_image *img,
 		if (kernel_store_put(s, name, list->v[i]->data.p, list->v[i]->data.n, e) < 0)
 			return -1;
 	}
+	dir = openat(s->tmpfd, "modules", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || fsync(dir) < 0) /* the files in it are on disk, not yet their names */
+		return err_sys(e, "cannot write modules in %s", s->path);
 	r = json_save_at(s->tmpfd, "meta.json", meta, 0644);
 	if (r < 0) {
 		errno = -r;

@@ -37,7 +37,7 @@ static const struct opt table[] = {
         OPT_END};
 
 static const struct opt_spec spec = {
-        "fcvm-kernel [options] import FILE | initrd | inspect FILE | ls",
+        "fcvm-kernel [options] import FILE | initrd | inspect FILE | ls | wanted",
         "Turns distribution kernels into what a microVM boots.", table};
 
 static int print_path(json_t *result, const struct opts *o, struct err *e)
@@ -110,12 +110,25 @@ static int do_ls(const struct opts *o, const char *file, struct err *e)
 	return FCVM_EX_OK;
 }
 
+static int do_wanted(const struct opts *o, const char *file, struct err *e)
+{
+	auto_json json_t *list = json_pack("{s:s}", "wanted", KERNEL_MODULES_WANTED);
+
+	(void)file;
+	(void)e;
+	if (o->json)
+		json_print(list);
+	else
+		puts(KERNEL_MODULES_WANTED);
+	return FCVM_EX_OK;
+}
+
 static const struct verb {
 	const char *name;
 	int words; /* that follow it */
 	int (*run)(const struct opts *o, const char *file, struct err *e);
 } verbs[] = {{"import", 1, do_import}, {"initrd", 0, do_initrd}, {"inspect", 1, do_inspect},
-        {"ls", 0, do_ls}};
+        {"ls", 0, do_ls}, {"wanted", 0, do_wanted}};
 
 static const struct verb *find_verb(const char *name, struct err *e)
 {

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define SET_MAX   100000
+#define SET_MAX   20000
+#define TEXT_MAX  ((size_t)16 << 20) /* bytes of paths and names that are kept */
 #define DEPTH_MAX 32
 #define LIST_MAX  4096 /* bytes of names that one module may need */
 
@@ -44,26 +45,67 @@ char *kmod_name(const char *path)
 	return NULL;
 }
 
+static int keep_text(struct kmodset *s, const char *text, struct err *e)
+{
+	size_t n = strlen(text) + 1;
+
+	if (n > TEXT_MAX - s->text)
+		return err_set(e, FCVM_EX_DATA,
+		        "the paths and dependencies of its modules take more than %zu MiB",
+		        TEXT_MAX >> 20);
+	s->text += n;
+	return 0;
+}
+
 struct kmod *kmodset_add(struct kmodset *s, const char *path, struct err *e)
 {
-	struct kmod m = {.name = kmod_name(path)};
+	auto_free char *name = kmod_name(path);
+	struct kmod m = {0};
 
-	if (!m.name || s->n == SET_MAX) {
-		free(m.name);
-		err_set(e, FCVM_EX_DATA, "%s: %s", path,
-		        m.name ? "too many modules" : "not the name of a module");
+	if (!name) {
+		err_set(e, FCVM_EX_DATA, "%s: not the name of a module", path);
 		return NULL;
 	}
+	if (s->n == SET_MAX) {
+		err_set(e, FCVM_EX_DATA, "more than %d modules", SET_MAX);
+		return NULL;
+	}
+	if (keep_text(s, path, e) < 0)
+		return NULL;
 	if (s->n == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : 256;
 		s->v = realloc(s->v, s->cap * sizeof *s->v);
 		if (!s->v)
 			abort();
 	}
+	m.name = steal_ptr(name);
 	m.path = xstrdup(path);
 	s->v[s->n] = m;
 	s->sorted = false;
 	return &s->v[s->n++];
+}
+
+int kmodset_depends(struct kmodset *s, struct kmod *m, char *depends, struct err *e)
+{
+	free(m->depends);
+	m->depends = depends;
+	return keep_text(s, depends, e);
+}
+
+/* What is in the release's directory "updates" replaces what the kernel brought: depmod(8). */
+static bool is_update(const char *path)
+{
+	static const char modules[] = "lib/modules/", updates[] = "updates/";
+	const char *p = strstr(path, modules);
+
+	if (p) {
+		p += sizeof modules - 1;
+		p += strcspn(p, "/");
+		p += *p == '/';
+	} else {
+		p = path;
+	}
+	return !strncmp(p, updates, sizeof updates - 1);
 }
 
 static int by_name(const void *a, const void *b)
@@ -71,6 +113,8 @@ static int by_name(const void *a, const void *b)
 	const struct kmod *x = a, *y = b;
 	int r = strcmp(x->name, y->name);
 
+	if (!r)
+		r = is_update(y->path) - is_update(x->path);
 	return r ? r : strcmp(x->path, y->path);
 }
 

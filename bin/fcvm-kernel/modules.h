@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The modules of one kernel: which there are, what each needs, and the order to load the wanted
- * ones in. Names have '_' where file names may have '-', as the kernel itself has it. */
+ * ones in. Of several with one name, that in updates/ counts, else the first by path. Names have
+ * '_' where file names may have '-', as the kernel itself has it. */
 #ifndef FCVM_KERNEL_MODULES_H
 #define FCVM_KERNEL_MODULES_H
 
@@ -28,6 +29,7 @@ struct kmod {
 struct kmodset {
 	struct kmod *v;
 	size_t n, cap;
+	size_t text;         /* bytes of paths and dependencies, which have a limit */
 	struct strv builtin; /* names */
 	bool sorted;
 	bool have_builtin; /* a modules.builtin was there */
@@ -51,6 +53,10 @@ char *kmod_name(const char *path);
 
 /* Adds a module and returns it, valid until the next one is added; NULL at a limit, with e. */
 struct kmod *kmodset_add(struct kmodset *s, const char *path, struct err *e);
+
+/* Gives the module of the set what it needs (names separated by commas; ownership passes). 0, or
+ * -1 with e filled at a limit. */
+int kmodset_depends(struct kmodset *s, struct kmod *m, char *depends, struct err *e);
 
 /* Takes the text of a modules.builtin or a modules.dep. The latter after all modules were added:
  * lines about others are ignored. */

@@ -87,7 +87,8 @@ static int take_module(struct scan *sc, const char *path)
 		        kernel_modinfo_read(plain.p, plain.n, &info, sc->e) < 0)
 			return err_prefix(sc->e, "%s", path);
 	}
-	m->depends = info.depends;
+	if (kmodset_depends(&sc->pkg->mods, m, info.depends, sc->e) < 0)
+		return -1;
 	if (sc->kept + found.n <= KEEP_MAX) {
 		sc->kept += found.n;
 		m->data = found;
@@ -148,7 +149,7 @@ static int check_image(const struct scan *sc)
 int kernel_package_read(
         const char *file, const char *member, struct kernel_package *pkg, struct err *e)
 {
-	auto_stream struct kernel_stream *in = kernel_stream_open(file, e);
+	auto_stream struct kernel_stream *in = kernel_stream_open(file, KERNEL_STREAM_MAX, e);
 	struct scan sc = {.in = in, .pkg = pkg, .e = e};
 	struct kernel_entry ent;
 	int r;
@@ -183,7 +184,7 @@ int kernel_package_fill(const char *file, const struct kmodlist *list, struct er
 
 	for (size_t i = 0; i < list->n; i++)
 		missing += !list->v[i]->data.p;
-	if (missing && !(in = kernel_stream_open(file, e)))
+	if (missing && !(in = kernel_stream_open(file, KERNEL_STREAM_MAX, e)))
 		return -1;
 	while (missing) {
 		if (kernel_stream_next(in, &ent, e) <= 0)

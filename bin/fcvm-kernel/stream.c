@@ -3,9 +3,14 @@
 #include "decompress.h"
 #include "status.h"
 #include "strv.h"
+#include "xio.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define ENTRIES_MAX 1000000
@@ -14,15 +19,22 @@ struct kernel_stream {
 	struct archive *outer, *inner; /* inner: the data.tar of a Debian package */
 	struct archive *a;             /* the one that entries come from */
 	size_t entries;
-	char block[65536];
+	uint64_t max; /* unpacked bytes */
+	bool over;    /* there are more */
+	int fd;
+	char block[65536];  /* of the file */
+	char member[65536]; /* of the inner archive */
 };
 
-static int fail(struct archive *a, struct err *e)
+static int fail(const struct kernel_stream *s, struct err *e)
 {
-	const char *why = archive_error_string(a);
+	const char *why = archive_error_string(s->a);
 
-	return err_set(e, archive_errno(a) == ENOENT ? FCVM_EX_SYS : FCVM_EX_DATA,
-	        "damaged, truncated or no archive: %s", why ? why : "unknown format");
+	if (s->over)
+		return err_set(
+		        e, FCVM_EX_DATA, "unpacks to more than %" PRIu64 " MiB", s->max >> 20);
+	return err_set(e, FCVM_EX_DATA, "damaged, truncated or no archive: %s",
+	        why ? why : "unknown format");
 }
 
 /* Named one by one: "all" has decoders that start other programs, and the cpio reader would take
@@ -44,14 +56,43 @@ static struct archive *reader(void)
 	return a;
 }
 
+/* Asked for each block of input, so also in the middle of an entry that is passed over. */
+static bool too_large(struct kernel_stream *s, struct archive *a)
+{
+	la_int64_t done = archive_filter_bytes(a, 0);
+
+	if (done > 0 && (uint64_t)done > s->max)
+		s->over = true;
+	if (s->over)
+		archive_set_error(a, EFBIG, "too large");
+	return s->over;
+}
+
+static la_ssize_t read_outer(struct archive *a, void *ctx, const void **block)
+{
+	struct kernel_stream *s = ctx;
+	ssize_t n;
+
+	if (too_large(s, a))
+		return ARCHIVE_FATAL;
+	n = read_full(s->fd, s->block, sizeof s->block);
+	if (n < 0)
+		archive_set_error(a, (int)-n, "cannot read: %s", strerror((int)-n));
+	*block = s->block;
+	return n < 0 ? ARCHIVE_FATAL : n;
+}
+
 static la_ssize_t read_inner(struct archive *a, void *ctx, const void **block)
 {
 	struct kernel_stream *s = ctx;
-	la_ssize_t n = archive_read_data(s->outer, s->block, sizeof s->block);
+	la_ssize_t n;
 
+	if (too_large(s, a))
+		return ARCHIVE_FATAL;
+	n = archive_read_data(s->outer, s->member, sizeof s->member);
 	if (n < 0)
 		archive_set_error(a, EIO, "%s", archive_error_string(s->outer));
-	*block = s->block;
+	*block = s->member;
 	return n < 0 ? ARCHIVE_FATAL : n;
 }
 
@@ -66,26 +107,31 @@ static int open_inner(struct kernel_stream *s, struct archive_entry *ent, struct
 		if (name && !strncmp(name, "data.tar", 8)) {
 			s->inner = s->a = reader();
 			if (archive_read_open(s->inner, s, NULL, read_inner, NULL) != ARCHIVE_OK)
-				return fail(s->inner, e);
+				return fail(s, e);
 			return 0;
 		}
 		r = archive_read_next_header(s->outer, &ent);
 	}
 	return r == ARCHIVE_EOF ? err_set(e, FCVM_EX_DATA, "a package without data.tar in it")
-	                        : fail(s->outer, e);
+	                        : fail(s, e);
 }
 
-struct kernel_stream *kernel_stream_open(const char *file, struct err *e)
+struct kernel_stream *kernel_stream_open(const char *file, uint64_t max, struct err *e)
 {
-	struct kernel_stream *s = xcalloc(1, sizeof *s);
+	auto_stream struct kernel_stream *s = xcalloc(1, sizeof *s);
 
-	s->outer = s->a = reader();
-	if (archive_read_open_filename(s->outer, file, 65536) != ARCHIVE_OK) {
-		fail(s->outer, e);
-		kernel_stream_close(s);
+	s->max = max;
+	s->fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0) {
+		err_sys(e, "cannot open");
 		return NULL;
 	}
-	return s;
+	s->outer = s->a = reader();
+	if (archive_read_open(s->outer, s, NULL, read_outer, NULL) != ARCHIVE_OK) {
+		fail(s, e);
+		return NULL;
+	}
+	return steal_ptr(s);
 }
 
 static const char *trim(const char *path)
@@ -111,7 +157,7 @@ int kernel_stream_next(struct kernel_stream *s, struct kernel_entry *out, struct
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
-			return fail(s->a, e);
+			return fail(s, e);
 		if (++s->entries > ENTRIES_MAX)
 			return err_set(e, FCVM_EX_DATA, "more than %d entries", ENTRIES_MAX);
 		if (!s->inner &&
@@ -123,6 +169,9 @@ int kernel_stream_next(struct kernel_stream *s, struct kernel_entry *out, struct
 			path = archive_entry_pathname(ent);
 		}
 	} while (!path); /* a name that cannot be read is none we look for */
+	if (strnlen(path, PATH_MAX) == PATH_MAX)
+		return err_set(
+		        e, FCVM_EX_DATA, "a path in it is longer than %d bytes", PATH_MAX - 1);
 	link = archive_entry_hardlink(ent);
 	if (!link)
 		link = archive_entry_symlink(ent);
@@ -146,7 +195,7 @@ int kernel_stream_read(struct kernel_stream *s, size_t max, struct kernel_bytes 
 			break;
 		if (n < 0 || !room) {
 			kernel_bytes_free(&sink.b);
-			return n < 0 ? fail(s->a, e) : kernel_comp_large(max, e);
+			return n < 0 ? fail(s, e) : kernel_comp_large(max, e);
 		}
 		sink.b.n += (size_t)n;
 	}
@@ -165,5 +214,6 @@ void kernel_stream_close(struct kernel_stream *s)
 		archive_read_free(s->inner);
 	if (s->outer)
 		archive_read_free(s->outer);
+	cleanup_fd_(&s->fd);
 	free(s);
 }

@@ -17,10 +17,15 @@ struct kernel_entry {
 	bool regular;
 };
 
-/* NULL with e filled: FCVM_EX_SYS if the file cannot be read, else FCVM_EX_DATA. */
-struct kernel_stream *kernel_stream_open(const char *file, struct err *e);
+/* Kernel packages unpack to up to 1 GiB, those with debug symbols to 6. */
+#define KERNEL_STREAM_MAX ((uint64_t)8 << 30)
 
-/* 1: *ent is the next entry; 0: the end; -1 with e filled. */
+/* max: bytes that all of it may unpack to, what is passed over included; looked at once for every
+ * 64 KiB of the file. NULL with e filled: FCVM_EX_SYS if the file cannot be opened, else
+ * FCVM_EX_DATA. */
+struct kernel_stream *kernel_stream_open(const char *file, uint64_t max, struct err *e);
+
+/* 1: *ent is the next entry; 0: the end; -1 with e filled, also for a path of PATH_MAX or more. */
 int kernel_stream_next(struct kernel_stream *s, struct kernel_entry *ent, struct err *e);
 
 /* The contents of the entry, at most max bytes, in *out (the caller frees). */

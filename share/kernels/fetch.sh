@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Part of fcvm-setup, which reads it in: kernel profiles, and getting the kernel that one names. Uses
-# fcvm-setup's own functions (die, note, step, work) and variables.
+# fcvm-setup's own functions (die, note, step, work, escape and others) and variables.
 # shellcheck disable=SC2034,SC2154 # variables of fcvm-setup
 
 # Reads share/kernels/NAME.conf into conf_* variables.
@@ -11,6 +11,8 @@ read_profile() {
 	esac
 	[ -f "$profiles/$1.conf" ] ||
 		die 100 "--kernel-profile $1: there is no such profile: $(known_profiles)"
+	conf_description='' conf_package='' conf_url='' conf_sha256='' conf_member='' conf_want=''
+	conf_append='' conf_host_kernel='' conf_host_modules=''
 	while IFS='=' read -r key value || [ -n "$key" ]; do
 		case $key in
 		'' | '#'*) ;;
@@ -28,6 +30,32 @@ known_profiles() {
 		f=${f##*/}
 		printf '%s ' "${f%.conf}"
 	done | sed 's/ $//; s/^/known: /; s/^$/none is installed/'
+}
+
+# What is to be had: sets name, append and request, which tells all that decides on the kernel.
+# Without options that is what is recorded, with the profile as it reads now; but a kernel of the
+# user's own cannot be had again, nor one whose profile is gone: these stay.
+want_kernel() {
+	append='' request='' name=custom
+	own_kernel && return
+	name=${profile:-$had_profile}
+	if [ -z "$profile" ] && { [ "$name" = custom ] || [ ! -f "$profiles/$name.conf" ]; }; then
+		append=$(unescape "$had_append") request=$(unescape "$had_request")
+		[ -z "$had_kernel" ] || return 0
+		name=debian
+	fi
+	read_profile "$name"
+	append=${conf_append-}
+	want=${conf_want-}
+	[ -n "$want" ] || want=$("$bindir/fcvm-kernel" wanted) || exit
+	request="package=$conf_package url=$conf_url sha256=$conf_sha256 member=$conf_member \
+host_kernel=$conf_host_kernel host_modules=$conf_host_modules want=$want"
+}
+
+# The recorded kernel is the one to be had.
+have_kernel() {
+	[ -z "$force" ] && ! own_kernel && [ -n "$had_kernel" ] &&
+		[ "$(escape "$request")" = "$had_request" ]
 }
 
 # Sets $file to the package's .deb, or $why and fails.
@@ -90,7 +118,7 @@ check_sum() {
 # Sets $file, $source and perhaps $modules.
 find_kernel() {
 	if own_kernel; then
-		profile=custom source=$kernel file=$kernel
+		source=$kernel file=$kernel
 		case $kernel in *://*) fetch_url "$kernel" ;; esac
 		return
 	fi
@@ -110,16 +138,10 @@ find_kernel() {
 
 # Sets $kernel_key.
 get_kernel() {
-	if ! own_kernel && [ -z "$force" ] && [ -n "$had_kernel" ] &&
-		{ [ -z "$profile" ] || [ "$profile" = "$had_profile" ]; }; then
-		kernel_key=$had_kernel profile=$had_profile
-		source=$(field "$record" source) append=$(field "$record" append)
+	if have_kernel; then
+		kernel_key=$had_kernel
+		source=$(unescape "$(field "$record" source)")
 		return
-	fi
-	profile=${profile:-debian} append=''
-	if ! own_kernel; then
-		read_profile "$profile"
-		append=${conf_append-}
 	fi
 	check_space 256
 	find_kernel

@@ -79,6 +79,17 @@ import() {
 	done
 }
 
+@test "an import is on disk, the names of its modules too, before it appears" {
+	run -0 strace -y -o trace -e trace=fsync,fdatasync,rename,renameat,renameat2 fcvm-kernel "${import[@]}"
+	entry=${output##*/}
+	last=$(grep -n "\"$entry\"" trace | head -n 1 | cut -d: -f1)
+	for part in modules ''; do
+		synced=$(grep -nE "sync\([0-9]+<[^>]*/\.tmp\.[^/>]*${part:+/$part}>\) += 0" trace | tail -n 1 | cut -d: -f1)
+		[[ -n $synced && $synced -lt $last ]] || fail "no sync of /$part: $(cat trace)"
+	done
+	tail -n +"$((last + 1))" trace | grep -qE "sync\([0-9]+<$FCVM_DATA_DIR/kernels>\) += 0"
+}
+
 @test "a full disk is one line and leaves nothing" {
 	mkdir -p "$FCVM_DATA_DIR/kernels"
 	# vmlinux is some 700 KB; a file of more than 100 KB is refused as a full disk would refuse it
@@ -175,4 +186,14 @@ sys"
 	is "$output" "fcvm-kernel: unknown option --moduls: did you mean --modules?"
 	run -100 fcvm-kernel initrd --kernel k
 	has "$output" "initrd needs --kernel and --agent"
+	run -100 fcvm-kernel wanted x
+	has "$output" "wanted: one word too many: x"
+}
+
+@test "wanted is what import looks for when it is not told" {
+	run -0 fcvm-kernel wanted
+	has " $output " " virtio_blk "
+	is "$(fcvm-kernel wanted --json | perl -MJSON::PP -e 'local $/; print decode_json(<STDIN>)->{wanted}')" "$output"
+	run -101 fcvm-kernel import --modules "$PARTS/m" "$PARTS/k"
+	has "$output" "module $(fcvm-kernel wanted | cut -d" " -f1) is missing"
 }

@@ -146,6 +146,19 @@ nothing_left() {
 	is "$(ls "$output/modules")" $'00-base_x.ko\n01-unused.ko\n02-alpha.ko'
 }
 
+@test "a module in updates/ replaces the kernel's own of that name" {
+	elf k
+	mkdir -p root/boot && cp k root/boot/vmlinux-6.9.0-test
+	m=root/lib/modules/6.9.0-test
+	module $m alpha && module $m beta && module new alpha beta
+	mkdir $m/updates && mv new/kernel/x/alpha.ko $m/updates/
+	run -0 fcvm-kernel import --want alpha --modules $m k
+	is "$(ls "$output/modules")" $'00-beta.ko\n01-alpha.ko'
+	cmp "$output/modules/01-alpha.ko" $m/updates/alpha.ko
+	tar -C root -cf p.tar .
+	is "$(fcvm-kernel import --want alpha p.tar)" "$output"
+}
+
 @test "a module that is needed and missing is one line that names it" {
 	elf k
 	modules m

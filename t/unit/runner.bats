@@ -123,6 +123,17 @@ run_suite() {
 	is "$last" '4 passed, 0 failed'
 }
 
+@test "a number of jobs that is none is refused before anything runs" {
+	program a 'echo "ok 1 - x"; echo 1..1; touch ran'
+	for n in 0 -1 x 1x 00; do
+		JOBS=$n run -2 timeout 20 "$PROJECT/t/run" unit
+		is "$output" "t/run: JOBS=$n: a number from 1 on"
+	done
+	[[ ! -e $PROJECT/ran ]]
+	JOBS=1 run_suite
+	is "$last" '1 passed, 0 failed'
+}
+
 @test "STREAM shows the output as it comes" {
 	program a 'echo "ok 1 - x"; echo 1..1'
 	STREAM=1 run_suite

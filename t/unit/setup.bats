@@ -21,6 +21,7 @@ setup() {
 		echo "kernel $*" >>"$CALLS"
 		case $1 in
 		--version) echo fcvm-kernel 9.9; exit ;;
+		wanted) echo "${WANTED-one two?}"; exit ;;
 		import)
 			for file; do :; done
 			[ -s "$file" ] || { echo "fcvm-kernel: $file: the file is empty" >&2; exit 101; }
@@ -82,7 +83,8 @@ recorded() {
 	run -0 --separate-stderr fcvm-setup --json
 	is "$stderr" "fcvm-setup: ready: kernel 6.9.0-test, tcg, self-test 1.2 s"
 	is "$output" "$(cat "$FCVM_DATA_DIR/setup.json")"
-	is "$(cat "$CALLS")" "kernel --version"
+	is "$(cat "$CALLS")" "kernel --version
+kernel wanted"
 }
 
 @test "a new agent means a new initrd and a boot, but no new kernel" {
@@ -104,6 +106,63 @@ recorded() {
 	rm -r "${FCVM_DATA_DIR:?}/kernels"
 	fcvm-setup --quiet
 	is "$(calls 'kernel import')" 2
+}
+
+# A profile with the same package as Debian's, and whatever else is given.
+profile() { # NAME [LINE…]
+	printf '%s\n' package=linux-image-cloud-amd64 "${@:2}" >"$prefix/share/fcvm/kernels/$1.conf"
+}
+
+@test "a profile of the same kernel under another name changes the record only, and settles" {
+	profile one
+	profile two
+	fcvm-setup --quiet --kernel-profile one
+	run -0 fcvm-setup --quiet --kernel-profile two
+	is "$(recorded profile) $(recorded accelReason)" 'two because "it" said so'
+	is "$(calls 'kernel import') $(calls 'boot selftest')" "1 1"
+	: >"$CALLS"
+	run -0 fcvm-setup --quiet --kernel-profile two
+	run -0 fcvm-setup --quiet
+	is "$(recorded profile) $(grep -vc '^kernel [-w]' "$CALLS")" "two 0"
+}
+
+@test "a profile that differs in what it appends is proved with a boot, and settles" {
+	profile one
+	profile two 'append=a="b\\c" d'
+	fcvm-setup --quiet --kernel-profile one
+	run -0 fcvm-setup --quiet --kernel-profile two
+	is "$(recorded profile): $(recorded append)" 'two: a="b\\c" d'
+	is "$(calls 'kernel import') $(calls 'boot selftest')" "1 2"
+	run -0 fcvm-setup --quiet
+	is "$(calls 'boot selftest')" 2
+	profile two append=e
+	run -0 fcvm-setup --quiet
+	is "$(recorded append) $(calls 'kernel import') $(calls 'boot selftest')" "e 1 3"
+	echo agent-two >"$prefix/libexec/fcvm/fcvm-agent"
+	rm "$prefix/share/fcvm/kernels/two.conf"
+	run -0 fcvm-setup --quiet
+	is "$(recorded append) $(recorded profile) $(calls 'kernel import')" "e two 1" "a profile that is gone"
+}
+
+@test "another list of wanted modules, or another package, means importing again" {
+	profile one
+	fcvm-setup --quiet --kernel-profile one
+	WANTED="one three" run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import')" 2
+	WANTED="one three" run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import')" 2
+	profile one want=four
+	WANTED="one three" run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import') $(calls 'kernel import --want four')" "3 1"
+	WANTED=five run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import')" 3
+	profile one package=other want=four
+	run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import')" 4
+	echo mine >mine.bin
+	fcvm-setup --quiet --kernel mine.bin
+	WANTED=six run -0 fcvm-setup --quiet
+	is "$(recorded profile) $(calls 'kernel import')" "custom 5" "a kernel of the user's own stays"
 }
 
 @test "--force does everything again" {
