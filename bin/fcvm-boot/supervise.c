@@ -142,6 +142,15 @@ static int wait_for(struct machine *m, struct pollfd p[P_COUNT])
 	return poll(p, P_COUNT, left > 0x7fffffff ? 0x7fffffff : (int)left);
 }
 
+/* The guest has dialled out. */
+static void take_agent(struct vmm *v)
+{
+	struct sockaddr_storage from;
+	socklen_t n = sizeof from;
+
+	v->agent = accept4(v->listen, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 static void step(struct machine *m)
 {
 	struct pollfd p[P_COUNT];
@@ -159,8 +168,7 @@ static void step(struct machine *m)
 		if (m->vmm->agent >= 0)
 			dialogue_receive(m);
 		else
-			m->vmm->agent =
-			        accept4(m->vmm->listen, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+			take_agent(m->vmm);
 	}
 	if (p[P_WAKE].revents && read(m->wake, &count, sizeof count) == sizeof count)
 		dialogue_outputs(m);
