@@ -62,19 +62,37 @@ static int size_shift(const char *s)
 	return *s ? -EINVAL : (int)(u - units) * 10;
 }
 
+/* The whole bytes in 0.DIGITS of a unit. From the last digit on, nothing is lost by rounding down
+ * at each, and nothing overflows. */
+static uint64_t part_of(const char *first, const char *end, int shift)
+{
+	uint64_t v = 0;
+
+	while (end > first)
+		v = (((uint64_t)(*--end - '0') << shift) + v) / 10;
+	return v;
+}
+
 int num_size(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
-	uint64_t v;
-	int r = digits(&s, &v), shift;
+	const char *part = "", *end = part;
+	uint64_t v = 0;
+	int r = *s == '.' ? 0 : digits(&s, &v), shift;
 
 	if (r < 0)
 		return r;
+	if (*s == '.') {
+		part = ++s;
+		end = s += strspn(s, "0123456789");
+		if (end == part)
+			return -EINVAL;
+	}
 	shift = size_shift(s);
 	if (shift < 0)
 		return shift;
 	if (v > (UINT64_MAX >> shift))
 		return -ERANGE;
-	return in_range(v << shift, min, max, out);
+	return in_range((v << shift) + part_of(part, end, shift), min, max, out);
 }
 
 int num_milli(const char *s, uint64_t min, uint64_t max, uint64_t *out)
@@ -99,6 +117,20 @@ int num_milli(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return in_range(whole * 1000 + frac, min, max, out);
 }
 
+/* What glibc calls otherwise. */
+static int other_name(const char *s)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} others[] = {{"CLD", SIGCHLD}, {"IO", SIGIO}, {"IOT", SIGIOT}, {"POLL", SIGPOLL}};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (!strcasecmp(others[i].name, s))
+			return others[i].number;
+	return -EINVAL;
+}
+
 int num_signal(const char *s)
 {
 	uint64_t v;
@@ -112,8 +144,13 @@ int num_signal(const char *s)
 			return 34; /* the kernel's SIGRTMIN + 2, as glibc and podman count it */
 		return s[5] == '+' && !num_u64(s + 6, 0, 30, &v) ? 34 + (int)v : -EINVAL;
 	}
+	if (!strncasecmp(s, "RTMAX", 5)) {
+		if (!s[5])
+			return 64;
+		return s[5] == '-' && !num_u64(s + 6, 0, 30, &v) ? 64 - (int)v : -EINVAL;
+	}
 	for (int i = 1; i < 32; i++)
 		if (sigabbrev_np(i) && !strcasecmp(sigabbrev_np(i), s))
 			return i;
-	return -EINVAL;
+	return other_name(s);
 }

@@ -8,13 +8,15 @@
 
 int num_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* Bytes, with podman's suffixes b k m g t (and K M G T, kb, kib, …): powers of 1024. */
+/* Bytes, with podman's suffixes b k m g t (and K M G T, kb, kib, …): powers of 1024.
+ * Parts of them too ("1.5g"), rounded down to whole bytes. */
 int num_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
 /* A decimal number of CPUs such as "2" or "1.5"; *out in thousandths. */
 int num_milli(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* A signal by name ("TERM", "SIGTERM", "RTMIN+3") or number 1..64. Returns it or -EINVAL. */
+/* A signal by name ("TERM", "SIGTERM", "RTMIN+3", "RTMAX-1") or number 1..64. Returns it or
+ * -EINVAL. */
 int num_signal(const char *s);
 
 #endif

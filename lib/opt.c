@@ -156,11 +156,23 @@ static const struct opt *find(const struct opt_spec *spec, char letter, const ch
 	return NULL;
 }
 
+static bool one_of(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (!strcmp(word, *words))
+			return true;
+	return false;
+}
+
 static int set_flag(const char *shown, const char *value, bool *target, struct err *e)
 {
-	if (!value || !strcmp(value, "true") || !strcmp(value, "1"))
+	/* The spellings of podman, which are those of Go. */
+	static const char *const on[] = {"true", "1", "t", "T", "TRUE", "True", NULL};
+	static const char *const off[] = {"false", "0", "f", "F", "FALSE", "False", NULL};
+
+	if (!value || one_of(value, on))
 		*target = true;
-	else if (!strcmp(value, "false") || !strcmp(value, "0"))
+	else if (one_of(value, off))
 		*target = false;
 	else
 		return err_set(e, FCVM_EX_USAGE, "%s=%s: takes true or false", shown, value);

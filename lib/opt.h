@@ -4,7 +4,8 @@
  * that main owns, at the offset stored in the row.
  *
  * Every table also answers --help, --version and --list-options (hidden: one option a line).
- * Accepted forms: --name=V, --name V, -nV, -n V, bundled flags (-it), --flag=true|false, "--". */
+ * Accepted forms: --name=V, --name V, -nV, -n V, bundled flags (-it), --flag=true|false (and 1, t,
+ * T, …), "--". */
 #ifndef FCVM_OPT_H
 #define FCVM_OPT_H
 

@@ -76,10 +76,16 @@ static int open_base(const char *base, bool create, struct err *e)
 	return open_own(base, false, e);
 }
 
-static int lock_base(int base_fd, struct err *e)
+static int lock_base(int base_fd, const char *base, struct err *e)
 {
-	int fd = lock_file_at(base_fd, ".lock", true, true);
+	int fd;
 
+	if (!rundir_base_known(base_fd))
+		return err_set(e, FCVM_EX_FAIL,
+		        "%s is not empty and not a run directory of fcvm: set FCVM_RUN_BASE to "
+		        "another",
+		        base);
+	fd = lock_file_at(base_fd, ".lock", true, true);
 	if (fd < 0) {
 		errno = -fd;
 		return fail_sys(e, "cannot lock", "the run directory");
@@ -102,9 +108,13 @@ static bool is_alive(int base_fd, const char *name, pid_t *pid)
 	uint64_t v;
 	ssize_t n;
 
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
-		return false;
 	*pid = 0;
+	/* A lock that is there but cannot be opened may well be held. */
+	if (fd < 0)
+		return errno != ENOENT && errno != ELOOP && errno != ENOTDIR && errno != ENXIO &&
+		       errno != EISDIR;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return false;
 	n = pread(fd, text, sizeof text - 1, 0);
 	text[n > 0 ? strcspn(text, "\n") : 0] = 0;
 	if (num_u64(text, 1, INT_MAX, &v) == 0)
@@ -117,21 +127,17 @@ typedef void live_fn(const char *name, pid_t pid, void *ctx);
 /* Under the global lock. What cannot be removed stays, and is in nobody's way but its name's. */
 static int sweep(int base_fd, live_fn *fn, void *ctx)
 {
-	int fd = openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = rundir_opendir(base_fd, ".");
 	struct dirent *ent;
 	pid_t pid;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return -1;
-	}
 	while ((ent = readdir(d))) {
 		if (!name_valid(ent->d_name))
 			continue;
 		if (!is_alive(base_fd, ent->d_name, &pid))
-			remove_tree_at(base_fd, ent->d_name);
+			rundir_remove(base_fd, ent->d_name);
 		else if (fn)
 			fn(ent->d_name, pid, ctx);
 	}
@@ -147,7 +153,8 @@ static int taken(int base_fd, const char *name, struct err *e)
 
 	if (!is_alive(base_fd, name, &pid))
 		return err_set(e, FCVM_EX_FAIL,
-		        "the name %s is in use by the remains of an earlier VM, which cannot be "
+		        "the name %s is in use by a directory that is not a VM's, or whose remains "
+		        "cannot be "
 		        "removed",
 		        name);
 	path = xasprintf("/proc/%d/comm", (int)pid);
@@ -208,7 +215,7 @@ int rundir_reserve(const char *base, const char *name, struct rundir *rd, struct
 		return -1;
 	if (!realpath(base, real))
 		return fail_sys(e, "cannot resolve", base);
-	global = lock_base(rd->base_fd, e);
+	global = lock_base(rd->base_fd, base, e);
 	if (global < 0)
 		return -1;
 	sweep(rd->base_fd, NULL, NULL);
@@ -217,7 +224,7 @@ int rundir_reserve(const char *base, const char *name, struct rundir *rd, struct
 	rd->dir = xasprintf("%s/%s", real, own);
 	rd->name = strrchr(rd->dir, '/') + 1;
 	if (make_lock(rd, own, e) < 0) {
-		remove_tree_at(rd->base_fd, own);
+		rundir_remove(rd->base_fd, own);
 		return -1;
 	}
 	return 0;
@@ -247,18 +254,6 @@ int rundir_inherit(struct rundir *rd, struct err *e)
 	return fd;
 }
 
-bool rundir_remove_own(int base_fd, const char *name, int lock_fd)
-{
-	auto_free char *path = xasprintf("%s/lock", name);
-	struct stat mine, there;
-
-	if (fstat(lock_fd, &mine) < 0 || fstatat(base_fd, path, &there, AT_SYMLINK_NOFOLLOW) < 0)
-		return true; /* gone already */
-	if (mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)
-		return true; /* another VM's by now */
-	return remove_tree_at(base_fd, name) == 0;
-}
-
 int rundir_release(const char *dir, int lock_fd, struct err *e)
 {
 	auto_free char *base = xstrdup(dir);
@@ -269,7 +264,7 @@ int rundir_release(const char *dir, int lock_fd, struct err *e)
 		return err_set(e, FCVM_EX_FAIL, "%s is not a VM's run directory", dir);
 	*name++ = 0;
 	base_fd = open_base(base, false, e);
-	global = base_fd < 0 ? -1 : lock_base(base_fd, e);
+	global = base_fd < 0 ? -1 : lock_base(base_fd, base, e);
 	if (global < 0)
 		return -1;
 	if (!rundir_remove_own(base_fd, name, lock_fd))
@@ -285,7 +280,7 @@ int rundir_list(const char *base, live_fn *fn, void *ctx, struct err *e)
 	if (lstat(base, &st) < 0 && errno == ENOENT)
 		return 0;
 	base_fd = open_base(base, false, e);
-	global = base_fd < 0 ? -1 : lock_base(base_fd, e);
+	global = base_fd < 0 ? -1 : lock_base(base_fd, base, e);
 	if (global < 0)
 		return -1;
 	if (sweep(base_fd, fn, ctx) < 0)

@@ -27,8 +27,9 @@ struct rundir {
 	}
 
 /* Sweeps, then makes and locks the directory. base: created 0700 when missing, refused when it is
- * not ours alone. name: NULL or "" for a random one. A taken name: the message says who holds it.
- * The caller ends with rundir_free(), which gives up the lock but removes nothing. */
+ * not ours alone, or is neither empty nor one that was made for this (it has no .lock). name: NULL
+ * or "" for a random one. A taken name: the message says who holds it. The caller ends with
+ * rundir_free(), which gives up the lock but removes nothing. */
 int rundir_reserve(const char *base, const char *name, struct rundir *rd, struct err *e);
 void rundir_free(struct rundir *rd);
 
@@ -44,7 +45,8 @@ int rundir_inherit(struct rundir *rd, struct err *e);
 /* Orderly end: removes our own directory. lock_fd proves that it is ours. */
 int rundir_release(const char *dir, int lock_fd, struct err *e);
 
-/* Removes dead directories. A missing base is success. */
+/* Removes dead directories, known by the lock file in them; other directories stay. A missing base
+ * is success. */
 int rundir_sweep(const char *base, struct err *e);
 
 /* Sweeps and calls fn for each live VM, in no order; pid is 0 when it is not known. */

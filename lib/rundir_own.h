@@ -3,7 +3,19 @@
 #ifndef FCVM_RUNDIR_OWN_H
 #define FCVM_RUNDIR_OWN_H
 
+#include <dirent.h>
 #include <stdbool.h>
+
+/* The directory `name` of `at`, no symbolic link, or NULL with errno set. closedir() ends it. */
+DIR *rundir_opendir(int at, const char *name);
+
+/* Whether the base is one of ours (it has our .lock) or empty, so that it may become one. */
+bool rundir_base_known(int base_fd);
+
+/* Under the global lock: removes BASE/NAME, which is known to be dead, if it holds the lock file of
+ * a VM of ours or nothing at all. Anything else is somebody's data and stays: -ENOTEMPTY or
+ * -ENOTDIR. Returns 0 or -errno. */
+int rundir_remove(int base_fd, const char *name);
 
 /* Under the global lock: removes BASE/NAME if it is still the one whose lock file lock_fd is.
  * False only where it is and cannot be removed. */

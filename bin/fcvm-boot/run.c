@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MEMORY_MIN ((json_int_t)64 << 20)
+#define MEMORY_MIN ((json_int_t)96 << 20)
 #define MEMORY_MAX ((json_int_t)1 << 44)
 #define ROOTFS_MIN ((json_int_t)16 << 20)
 #define CPUS_MAX   128

@@ -105,7 +105,7 @@ static int add_one(const char *word, void *ctx, struct err *e)
 static int collect(const struct strv *list, struct collect *c, struct err *e)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (plan_each_part(list->v[i], add_one, c, e) < 0)
+		if (*list->v[i] && plan_each_part(list->v[i], add_one, c, e) < 0)
 			return -1;
 	return 0;
 }

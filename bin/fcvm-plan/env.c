@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define ENV_FILE_MAX ((size_t)4 << 20)
 #define BLANKS       " \t"
@@ -89,19 +91,52 @@ int plan_env_lines(json_t *vars, char *text, const char *file, char **caller_env
 	return 0;
 }
 
+static int cannot_read(const char *file, int error, struct err *e)
+{
+	errno = error;
+	return err_sys(e, "--env-file: cannot read %s", file);
+}
+
 static int add_file(json_t *vars, const char *file, char **caller_env, struct err *e)
 {
 	auto_free char *text = NULL;
 	size_t n = 0;
 	int r = read_file_at(AT_FDCWD, file, ENV_FILE_MAX, &text, &n);
 
-	if (r < 0) {
-		errno = -r;
-		return err_sys(e, "--env-file: cannot read %s", file);
-	}
+	if (r < 0)
+		return cannot_read(file, -r, e);
 	if (strlen(text) != n)
 		return err_set(e, FCVM_EX_USAGE, "--env-file: %s holds a NUL byte", file);
 	return plan_env_lines(vars, text, file, caller_env, e);
+}
+
+static int add_options(json_t *vars, const struct plan_opts *o, char **caller_env, struct err *e)
+{
+	for (size_t i = 0; i < o->env.n; i++) {
+		auto_free char *entry = xstrdup(o->env.v[i]);
+
+		if (add(vars, entry, "--env", caller_env, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int plan_env_check(const struct plan_opts *o, char **caller_env, struct err *e)
+{
+	auto_json json_t *vars = json_object();
+	struct stat st;
+
+	for (size_t i = 0; i < o->env_file.n; i++) {
+		const char *file = o->env_file.v[i];
+
+		if (stat(file, &st) < 0 || access(file, R_OK) < 0)
+			return cannot_read(file, errno, e);
+		/* A pipe's text must be left for the plan itself. */
+		if ((S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
+		        add_file(vars, file, caller_env, e) < 0)
+			return -1;
+	}
+	return add_options(vars, o, caller_env, e);
 }
 
 /* An image gives NAME=VALUE. Anything else is its fault, and nothing is taken from the caller. */
@@ -149,11 +184,7 @@ json_t *plan_env(const struct plan_opts *o, const struct plan_image *im, const c
 	for (size_t i = 0; i < o->env_file.n; i++)
 		if (add_file(vars, o->env_file.v[i], caller_env, e) < 0)
 			return NULL;
-	for (size_t i = 0; i < o->env.n; i++) {
-		auto_free char *entry = xstrdup(o->env.v[i]);
-
-		if (add(vars, entry, "--env", caller_env, e) < 0)
-			return NULL;
-	}
+	if (add_options(vars, o, caller_env, e) < 0)
+		return NULL;
 	return as_list(vars);
 }

@@ -7,7 +7,8 @@
 #include "plan.h"
 #include "status.h"
 
-#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOUNTS_MAX 256
@@ -75,6 +76,12 @@ static int option(const char *word, void *ctx, struct err *e)
 	        {"exec", offsetof(struct tmpfs, exec)}, {"noexec", offsetof(struct tmpfs, exec)},
 	        {"private", offsetof(struct tmpfs, spread)},
 	        {"rprivate", offsetof(struct tmpfs, spread)},
+	        {"shared", offsetof(struct tmpfs, spread)},
+	        {"rshared", offsetof(struct tmpfs, spread)},
+	        {"slave", offsetof(struct tmpfs, spread)},
+	        {"rslave", offsetof(struct tmpfs, spread)},
+	        {"unbindable", offsetof(struct tmpfs, spread)},
+	        {"runbindable", offsetof(struct tmpfs, spread)},
 	        {"tmpcopyup", offsetof(struct tmpfs, copy)},
 	        {"notmpcopyup", offsetof(struct tmpfs, copy)}};
 	struct tmpfs *t = ctx;
@@ -98,7 +105,7 @@ static int option(const char *word, void *ctx, struct err *e)
 	*seen = true;
 	if (seen == &t->copy)
 		t->copy_up = *word == 't';
-	else
+	else if (seen != &t->spread) /* there is nobody in the machine to spread mounts to */
 		json_array_append_new(t->options, json_string(word));
 	return 0;
 }
@@ -107,8 +114,7 @@ static void defaults(struct tmpfs *t)
 {
 	if (!t->access)
 		json_array_append_new(t->options, json_string("rw"));
-	if (!t->spread)
-		json_array_append_new(t->options, json_string("rprivate"));
+	json_array_append_new(t->options, json_string("rprivate"));
 	if (!t->suid)
 		json_array_append_new(t->options, json_string("nosuid"));
 	if (!t->dev)
@@ -117,7 +123,7 @@ static void defaults(struct tmpfs *t)
 		json_array_append_new(t->options, json_string("tmpcopyup"));
 }
 
-/* Adds the mount to by_path unless that path has one; options may be NULL. */
+/* Adds the mount to by_path, in place of an earlier one; options may be NULL. */
 static int add_tmpfs(
         json_t *by_path, const char *path, const char *options, const char *spec, struct err *e)
 {
@@ -133,12 +139,17 @@ static int add_tmpfs(
 	}
 	defaults(&t);
 	json_object_set_new(by_path, path, m);
+	if (json_object_size(by_path) > MOUNTS_MAX)
+		return err_set(e, FCVM_EX_DATA, "more than %d mounts", MOUNTS_MAX);
 	return 0;
 }
 
+/* What the container has of its own, whatever is to be mounted there. */
+static const char *const own[] = {"/", "/proc", "/sys", "/dev"};
+#define N_OWN (sizeof own / sizeof *own)
+
 static int user_tmpfs(json_t *by_path, const char *spec, struct err *e)
 {
-	static const char *const own[] = {"/", "/proc", "/sys", "/dev"};
 	auto_free char *copy = xstrdup(spec), *path = NULL;
 	char *options = strchr(copy, ':');
 
@@ -147,14 +158,13 @@ static int user_tmpfs(json_t *by_path, const char *spec, struct err *e)
 	if (*copy != '/')
 		return err_set(e, FCVM_EX_USAGE,
 		        "--tmpfs %s: the directory must be an absolute path", spec);
+	if (strlen(copy) >= PATH_MAX)
+		return err_set(e, FCVM_EX_USAGE, "--tmpfs %.40s...: the path is too long", spec);
 	path = clean(copy);
-	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+	for (size_t i = 0; i < N_OWN; i++)
 		if (!strcmp(path, own[i]))
 			return err_set(e, FCVM_EX_USAGE,
 			        "--tmpfs %s: the container needs its own %s", spec, path);
-	if (json_object_get(by_path, path))
-		return err_set(
-		        e, FCVM_EX_USAGE, "--tmpfs %s: %s is a mount point already", spec, path);
 	return add_tmpfs(by_path, path, options, spec, e);
 }
 
@@ -182,6 +192,34 @@ static bool is_volume(const struct plan_opts *o, const char *path)
 	return false;
 }
 
+/* At or below one of the container's own directories other than the root. */
+static bool in_own(const char *path)
+{
+	for (size_t i = 1; i < N_OWN; i++) {
+		size_t n = strlen(own[i]);
+
+		if (!strncmp(path, own[i], n) && (!path[n] || path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static int image_volume(json_t *by_path, const char *name, const struct plan_opts *o, struct err *e)
+{
+	auto_free char *path = NULL;
+
+	if (strlen(name) >= PATH_MAX)
+		return err_set(e, FCVM_EX_DATA,
+		        "image config: the path of the volume '%.40s...' is too long", name);
+	path = clean(name);
+	if (*name != '/' || !path[1])
+		return err_set(
+		        e, FCVM_EX_DATA, "image config: the volume '%s' is not a directory", name);
+	if (in_own(path) || json_object_get(by_path, path) || is_volume(o, path))
+		return 0;
+	return add_tmpfs(by_path, path, NULL, "--read-only", e);
+}
+
 /* Podman keeps these writable with --read-only, and so the volumes that the image declares. */
 static int read_only_tmpfs(
         json_t *by_path, const struct plan_opts *o, const struct plan_image *im, struct err *e)
@@ -196,17 +234,16 @@ static int read_only_tmpfs(
 			return -1;
 	json_object_foreach((json_t *)im->volumes, name, unused)
 	{
-		auto_free char *path = clean(name);
-
-		if (*name != '/' || !path[1])
-			return err_set(e, FCVM_EX_DATA,
-			        "image config: the volume '%s' is not a directory", name);
-		if (!json_object_get(by_path, path) && !is_volume(o, path) &&
-		        add_tmpfs(by_path, path, NULL, "--read-only", e) < 0)
+		if (image_volume(by_path, name, o, e) < 0)
 			return -1;
 	}
 	return 0;
 }
+
+struct placed {
+	size_t depth, order;
+	json_t *mount;
+};
 
 static size_t depth(const char *path)
 {
@@ -217,34 +254,42 @@ static size_t depth(const char *path)
 	return n;
 }
 
-static void add_level(json_t *list, json_t *by_path, size_t level)
+static int compare(const void *a, const void *b)
 {
+	const struct placed *x = a, *y = b;
+
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
+}
+
+/* Parents first, otherwise as they were given. */
+static json_t *in_order(json_t *by_path)
+{
+	struct placed all[MOUNTS_MAX] = {0};
+	json_t *list = json_array(), *m;
 	const char *path;
-	json_t *m;
+	size_t n = 0;
 
 	json_object_foreach(by_path, path, m)
 	{
-		if (depth(path) == level)
-			json_array_append(list, m);
+		all[n] = (struct placed){depth(path), n, m};
+		n++;
 	}
+	qsort(all, n, sizeof *all, compare);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(list, all[i].mount);
+	return list;
 }
 
 json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e)
 {
 	auto_json json_t *by_path = json_object();
-	json_t *list;
 
 	for (size_t i = 0; i < o->tmpfs.n; i++)
 		if (user_tmpfs(by_path, o->tmpfs.v[i], e) < 0)
 			return NULL;
 	if (o->read_only && read_only_tmpfs(by_path, o, im, e) < 0)
 		return NULL;
-	if (json_object_size(by_path) > MOUNTS_MAX) {
-		err_set(e, FCVM_EX_DATA, "more than %d mounts", MOUNTS_MAX);
-		return NULL;
-	}
-	list = json_array();
-	for (size_t level = 1; json_array_size(list) < json_object_size(by_path); level++)
-		add_level(list, by_path, level);
-	return list;
+	return in_order(by_path);
 }

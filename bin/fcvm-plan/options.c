@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The run options: one table for `fcvm run`, `fcvm-plan options` and `fcvm-plan make`. */
 #include "cleanup.h"
+#include "json.h"
 #include "name.h"
 #include "num.h"
 #include "plan.h"
@@ -116,7 +117,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 {
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
-	static const char *const vmms[] = {"auto", "qemu", "firecracker", NULL};
+	static const char *const vmms[] = {"auto", "qemu", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
 		return -1;
@@ -190,12 +191,37 @@ static int check_passed_on(const struct plan_opts *o, struct err *e)
 	return 0;
 }
 
+/* Whether a plan, which is JSON, can hold the words of the line. */
+static int check_text(const struct plan_opts *o, struct err *e)
+{
+	const char *const words[] = {o->image, o->user, o->workdir, o->entrypoint};
+	static const char *const names[] = {
+	        "the image name", "--user", "--workdir", "--entrypoint"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		auto_json json_t *v = plan_string(words[i] ? words[i] : "", names[i], e);
+
+		if (!v)
+			return -1;
+	}
+	for (int i = 0; i < o->n_command; i++) {
+		auto_json json_t *v = plan_string(o->command[i], "the command", e);
+
+		if (!v)
+			return -1;
+	}
+	return 0;
+}
+
 /* Everything that make would refuse whatever the image: a mistake must not wait for the pull. */
 static int check(const struct plan_opts *o, struct err *e)
 {
 	static const struct plan_image none = {0};
 	json_t *parts[5] = {NULL};
 	int r = -1;
+
+	if (check_text(o, e) < 0 || plan_env_check(o, environ, e) < 0)
+		return -1;
 
 	if (check_words(o, e) < 0 || check_machine(o, e) < 0 || check_passed_on(o, e) < 0)
 		return -1;
@@ -219,11 +245,7 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 	};
 	int i;
 
-	*o = (struct plan_opts){.stop_timeout = 10,
-	        .cpu_milli = default_cpu_milli(),
-	        .memory = GiB,
-	        .rootfs_size = 10 * GiB,
-	        .tls_verify = true};
+	*o = (struct plan_opts){.stop_timeout = 10, .rootfs_size = 10 * GiB, .tls_verify = true};
 	if (make) {
 		table[0] = config_row;
 		spec.usage =
@@ -234,6 +256,11 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 	i = opt_parse(&spec, argc, argv, o, e);
 	if (i < 0)
 		return -1;
+	/* 0 is no limit for podman; a machine has some size. */
+	if (o->cpu_milli == 0)
+		o->cpu_milli = default_cpu_milli();
+	if (o->memory == 0)
+		o->memory = GiB;
 	if (i >= argc)
 		return opt_usage(&spec, e, "no image given");
 	o->image = argv[i++];

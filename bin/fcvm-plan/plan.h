@@ -18,7 +18,7 @@
  * limit, with room to spare; and the longest single string, MAX_ARG_STRLEN less its NUL. */
 #define PLAN_WORDS_MAX  ((size_t)1 << 20)
 #define PLAN_WORD_MAX   ((size_t)131071)
-#define PLAN_MEMORY_MIN ((uint64_t)128 << 20)
+#define PLAN_MEMORY_MIN ((uint64_t)96 << 20) /* with less, the guest's kernel may not boot */
 #define PLAN_MEMORY_MAX ((uint64_t)16 << 40)
 #define PLAN_ROOTFS_MIN ((uint64_t)16 << 20)
 #define PLAN_ROOTFS_MAX ((uint64_t)16 << 40)
@@ -68,6 +68,9 @@ json_t *plan_caps(const struct plan_opts *o, const char *user, struct err *e);
 /* ["K=V", …]: defaults, image, --env-file, --env; the last value of a name wins. */
 json_t *plan_env(const struct plan_opts *o, const struct plan_image *im, const char *hostname,
         char **caller_env, struct err *e);
+/* Whether --env-file and --env can be used, as far as it can be told without reading what can be
+ * read only once. 0, or -1 with e filled. */
+int plan_env_check(const struct plan_opts *o, char **caller_env, struct err *e);
 /* Adds the lines of an environment file to vars ({name: value}); `file` names it in errors. */
 int plan_env_lines(json_t *vars, char *text, const char *file, char **caller_env, struct err *e);
 

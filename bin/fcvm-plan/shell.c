@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The options as shell assignments. Everything is in single quotes, inside which the shell knows
- * no special character but the quote itself; lists are quoted twice, once for each eval. */
+ * no special character but the quote itself; lists are quoted twice, once for each eval. The names
+ * have a prefix that nobody exports: a shell would pass the new value on to all its programs. */
 #include "cleanup.h"
 #include "dirs.h"
 #include "plan.h"
@@ -23,7 +24,7 @@ static void quote(FILE *f, const char *s)
 
 static void assign(FILE *f, const char *name, const char *value)
 {
-	fprintf(f, "%s=", name);
+	fprintf(f, "fcvm__%s=", name);
 	quote(f, value ? value : "");
 	putc('\n', f);
 }

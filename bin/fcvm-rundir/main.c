@@ -10,17 +10,22 @@
 #include "status.h"
 #include "xio.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 struct opts {
 	const char *name;
+	uint64_t leash;
 	bool sweep, list, json;
 };
 
 static const struct opt table[] = {
         {0, "name", "NAME", "the VM's name (an unused adjective_noun)", OPT_STR,
                 offsetof(struct opts, name), false},
+        {0, "leash", "PID", "only run PROGRAM, and have it killed when its parent PID ends",
+                OPT_U64, offsetof(struct opts, leash), false},
         {0, "sweep", NULL, "remove what dead VMs left, and end", OPT_FLAG,
                 offsetof(struct opts, sweep), false},
         {0, "list", NULL, "print name and process of each running VM, and end", OPT_FLAG,
@@ -79,11 +84,19 @@ static int tell_program(struct rundir *rd, struct err *e)
 	return 0;
 }
 
+static int cannot_run(const char *program, struct err *e)
+{
+	int missing = errno == ENOENT;
+
+	err_sys(e, "cannot run %s", program);
+	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
+	return -1;
+}
+
 static int run(int argc, char **argv, int first, const char *name, struct err *e)
 {
 	auto_free char *base = dirs_run();
 	struct rundir rd;
-	int missing;
 
 	if (rundir_reserve(base, name, &rd, e) < 0) {
 		rundir_free(&rd);
@@ -92,13 +105,24 @@ static int run(int argc, char **argv, int first, const char *name, struct err *e
 	if (rundir_janitor(&rd, argv[0], argv_size(argc, argv), e) < 0 || tell_program(&rd, e) < 0)
 		goto err_release;
 	execvp(argv[first], argv + first);
-	missing = errno == ENOENT;
-	err_sys(e, "cannot run %s", argv[first]);
-	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
+	cannot_run(argv[first], e);
 err_release:
 	rundir_release(rd.dir, rd.lock_fd, NULL);
 	rundir_free(&rd);
 	return -1;
+}
+
+/* The signal survives exec. A parent that ended before it was asked for is noticed by its number.
+ */
+static int run_leashed(char **argv, uint64_t parent, struct err *e)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, "cannot ask for a signal at the parent's end");
+	if ((uint64_t)getppid() != parent)
+		return err_set(e, FCVM_EX_FAIL, "--leash %ju: that is not the parent process",
+		        (uintmax_t)parent);
+	execvp(argv[0], argv);
+	return cannot_run(argv[0], e);
 }
 
 /* Statuses other than these three are the program's own. */
@@ -119,6 +143,8 @@ int main(int argc, char **argv)
 		return FCVM_EX_OK;
 	if (i < 0)
 		r = -1;
+	else if (o.leash && (o.list || o.sweep || o.name))
+		r = opt_usage(&spec, &e, "--leash goes with no other option");
 	else if ((o.list || o.sweep) && i < argc)
 		r = opt_usage(&spec, &e, "--list and --sweep run no program");
 	else if (o.list)
@@ -127,6 +153,8 @@ int main(int argc, char **argv)
 		r = rundir_sweep(base, &e);
 	else if (i >= argc)
 		r = opt_usage(&spec, &e, "no program given");
+	else if (o.leash)
+		r = run_leashed(argv + i, o.leash, &e);
 	else
 		r = run(argc, argv, i, o.name, &e);
 	if (r == 0)

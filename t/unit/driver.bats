@@ -117,7 +117,7 @@ no_setup() {
 # Whoever runs the tests, the driver is told this.
 as_root() {
 	stub fcvm-plan "\"$ROOT/build/bin/fcvm-plan\" \"\$@\" || exit
-		[ \"\$1\" != options ] || echo root=$1"
+		[ \"\$1\" != options ] || echo fcvm__root=$1"
 }
 
 setup_on_demand() {
@@ -221,6 +221,83 @@ interrupt() { # SIGNAL STATUS
 	gone "$(<"$cache")" || fail 'fcvm-cache runs on'
 	wait_for 2 nothing_left
 }
+# kill -KILL of the driver: nothing is left of it, nor of what it had started.
+killed() { # MARK
+	local driver
+	rm -f "$BATS_TEST_TMPDIR/$1"
+	"$STUBS/fcvm" run --name web --setup img >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	driver=$!
+	wait_for 5 test -s "$BATS_TEST_TMPDIR/$1"
+	kill -KILL "$driver"
+	wait_for 2 gone "$(<"$BATS_TEST_TMPDIR/$1")"
+	wait_for 2 nothing_left
+	"$STUBS/fcvm-rundir" --name web -- true
+}
+killed_pull() { killed cache; }
+@test "a killed driver leaves no pull behind, and the name is free" {
+	stub fcvm-cache "echo \$\$ >$BATS_TEST_TMPDIR/cache; exec sleep 60"
+	both killed_pull
+}
+
+signalled_setup() {
+	local driver status=0 mark=$BATS_TEST_TMPDIR/setup
+	rm -f "$mark"
+	"$STUBS/fcvm" run --setup img >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	driver=$!
+	wait_for 5 test -s "$mark"
+	kill -TERM "$driver"
+	wait "$driver" || status=$?
+	is "$status" 143
+	wait_for 2 gone "$(<"$mark")"
+	mkdir -p "$FCVM_RUN_BASE"
+	killed setup
+}
+@test "a signal to run --setup ends the set-up as well" {
+	rm "$FCVM_DATA_DIR/setup.json"
+	as_root 0
+	stub fcvm-setup "echo \$\$ >$BATS_TEST_TMPDIR/setup; exec sleep 60"
+	both signalled_setup
+}
+
+# Every variable of the driver's own, and of the options that it evals, under the bare names too.
+callers_environment() {
+	local names word
+	names='image name pull platform authfile tls_verify setup no_snapshot strace_agent hypervisor
+		accel network net_args vol_args data_dir root options self bindir image_dir id v f tool near'
+	names+=" $(grep -o '\bfcvm__[a-z_]*' "$ROOT/bin/fcvm" | sort -u | sed 's/^fcvm__//' | paste -sd ' ')"
+	for word in $names; do export "$word=mine of $word"; done
+	stub fcvm-boot "$RECORD cp \"\$FCVM_RUN_DIR/plan.json\" '$BATS_TEST_TMPDIR/plan.json'; env >'$BATS_TEST_TMPDIR/env'"
+	stub fcvm-cache "env >'$BATS_TEST_TMPDIR/env.cache'; echo '$BATS_TEST_TMPDIR/image'"
+	# shellcheck disable=SC2046,SC2086 # a list of words
+	fcvm run --name n --authfile a --pull never --platform p $(printf -- '-e %s ' $names) img
+	for word in $names; do
+		has "$(<"$BATS_TEST_TMPDIR/plan.json")" "\"$word=mine of $word\""
+		grep -qx "$word=mine of $word" "$BATS_TEST_TMPDIR/env" || fail "$word for fcvm-boot"
+		grep -qx "$word=mine of $word" "$BATS_TEST_TMPDIR/env.cache" || fail "$word for fcvm-cache"
+	done
+}
+@test "the caller's environment is not changed by the driver's own variables" {
+	both callers_environment
+}
+
+unwritable() { # FILE
+	run -125 fcvm run --name web --strace-agent img
+	is "$output" "fcvm: cannot write $FCVM_RUN_BASE/web/$1"
+	lacks "$(<"$LOG")" fcvm-boot
+	wait_for 2 nothing_left
+}
+@test "a file of the run directory that cannot be written is 125 with one line" {
+	stub fcvm-strace 'echo initrd'
+	stub fcvm-cache "mkdir \"\$FCVM_RUN_DIR/initrd\"; echo $BATS_TEST_TMPDIR/image"
+	both unwritable initrd
+	stub fcvm-cache "mkdir \"\$FCVM_RUN_DIR/plan.json\"; echo $BATS_TEST_TMPDIR/image"
+	both unwritable plan.json
+	mv "$STUBS/fcvm-rundir" "$STUBS/real-rundir"
+	stub fcvm-rundir "[ \"\$1\" = --name ] || exec \"\${0%/*}/real-rundir\" \"\$@\"
+		exec \"\${0%/*}/real-rundir\" \"\$1\" \"\$2\" -- sh -c 'mkdir \"\$FCVM_RUN_DIR/image\"; shift 3; exec \"\$@\"' sh \"\$@\""
+	both unwritable image
+}
+
 interrupts() {
 	interrupt INT 130
 	interrupt TERM 143

@@ -34,8 +34,11 @@ static void sizes(void)
 		uint64_t value;
 	} good[] = {{"0", 0}, {"1", 1}, {"17b", 17}, {"2k", 2048}, {"2K", 2048}, {"2kb", 2048},
 	        {"2KiB", 2048}, {"512m", 512ULL << 20}, {"1g", 1ULL << 30}, {"3GiB", 3ULL << 30},
-	        {"2t", 2ULL << 40}, {"16777215t", 16777215ULL << 40}};
-	static const char *const bad[] = {"", "k", "1kk", "1 k", "1.5g", "-1k", "1bb", "1p", "1ib"};
+	        {"2t", 2ULL << 40}, {"16777215t", 16777215ULL << 40}, {"1.5g", 3ULL << 29},
+	        {"512.5m", 1025ULL << 19}, {".5k", 512}, {"1.5", 1}, {"0.9999k", 1023},
+	        {"1.99999999999999999999999999999999k", 2047}, {"0.1t", 109951162777}};
+	static const char *const bad[] = {"", "k", "1kk", "1 k", "1.g", "1.5.5g", "1,5g", ".", ".g",
+	        "-1k", "1bb", "1p", "1ib"};
 	uint64_t v = 77;
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -79,6 +82,15 @@ static void signals(void)
 	is_int(num_signal("64"), 64, "the last number");
 	is_int(num_signal("RTMIN+3"), 37, "a real-time signal, as podman counts");
 	is_int(num_signal("SIGRTMIN"), 34, "the first real-time signal");
+	is_int(num_signal("RTMAX"), 64, "the last real-time signal");
+	is_int(num_signal("SIGRTMAX-1"), 63, "counted from the last");
+	is_int(num_signal("rtmax-30"), 34, "down to the first");
+	is_int(num_signal("RTMAX-31"), -EINVAL, "not before the first");
+	is_int(num_signal("RTMAX+1"), -EINVAL, "not beyond the last");
+	is_int(num_signal("SIGIO"), SIGIO, "IO");
+	is_int(num_signal("POLL"), SIGIO, "is POLL");
+	is_int(num_signal("IOT"), SIGABRT, "IOT is ABRT");
+	is_int(num_signal("CLD"), SIGCHLD, "CLD is CHLD");
 	is_int(num_signal("0"), -EINVAL, "0 is no signal");
 	is_int(num_signal("65"), -EINVAL, "65 is no signal");
 	is_int(num_signal("RTMIN+31"), -EINVAL, "beyond the last real-time signal");

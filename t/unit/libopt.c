@@ -75,6 +75,11 @@ static void forms(void)
 	ok(!o.all, "a flag can be set false");
 	PARSE("--all", "--all=false");
 	ok(!o.all, "even after it was set");
+	PARSE("--all=t", "-i=TRUE");
+	ok(o.all && o.interactive, "with Go's words");
+	PARSE("-ai", "--all=F", "-i=False");
+	ok(!o.all && !o.interactive, "both ways");
+	is_int(PARSE("--all=tRUE"), -1, "but no others");
 	is_int(PARSE("-e", "A=1", "--env=B=2", "-eC=3"), 5, "a list option");
 	is_int(o.env.n, 3, "keeps every value");
 	is_str(o.env.v[2], "C=3", "in order");

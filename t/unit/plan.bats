@@ -14,8 +14,8 @@ make_plan() { fcvm-plan make --config config.json --name web "$@"; }
 	local word=$'it\'s "a" $(touch pwned) `x` \\ *\n\n-- end' sh
 	for sh in dash 'busybox sh'; do
 		fcvm-plan options -p "8:8 '" -v "/$word:/x" -v 'b:/c' --authfile "$word" "$word" >options
-		is "$($sh -c '. ./options; printf "%s|" "$image" "$authfile"; eval "set -- $vol_args"
-			printf "%s|" "$#" "$@"; eval "set -- $net_args"; printf "%s|" "$@"')" \
+		is "$($sh -c '. ./options; printf "%s|" "$fcvm__image" "$fcvm__authfile"; eval "set -- $fcvm__vol_args"
+			printf "%s|" "$#" "$@"; eval "set -- $fcvm__net_args"; printf "%s|" "$@"')" \
 			"$word|$word|2|/$word:/x|b:/c|--publish|8:8 '|"
 		[[ ! -e pwned ]]
 	done
@@ -23,24 +23,24 @@ make_plan() { fcvm-plan make --config config.json --name web "$@"; }
 
 @test "options prints every variable that the driver reads" {
 	is "$(fcvm-plan options --setup --no-snapshot --accel tcg --network none --name n img |
-		grep -v -e ^data_dir= -e ^root=)" "image='img'
-name='n'
-pull=''
-platform=''
-authfile=''
-tls_verify='true'
-setup='1'
-no_snapshot='1'
-strace_agent='0'
-hypervisor=''
-accel='tcg'
-network='none'
-net_args=''
-vol_args=''"
-	has "$(fcvm-plan options img)" "data_dir='$FCVM_DATA_DIR'"
-	has "$(fcvm-plan options img)" "root='$(($(id -u) == 0))'"
-	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "no_snapshot='1'"
-	has "$(FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "no_snapshot='0'"
+		grep -v -e ^fcvm__data_dir= -e ^fcvm__root=)" "fcvm__image='img'
+fcvm__name='n'
+fcvm__pull=''
+fcvm__platform=''
+fcvm__authfile=''
+fcvm__tls_verify='true'
+fcvm__setup='1'
+fcvm__no_snapshot='1'
+fcvm__strace_agent='0'
+fcvm__hypervisor=''
+fcvm__accel='tcg'
+fcvm__network='none'
+fcvm__net_args=''
+fcvm__vol_args=''"
+	has "$(fcvm-plan options img)" "fcvm__data_dir='$FCVM_DATA_DIR'"
+	has "$(fcvm-plan options img)" "fcvm__root='$(($(id -u) == 0))'"
+	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"
+	has "$(FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "fcvm__no_snapshot='0'"
 }
 
 @test "usage errors are 100, an image's faults 101, a missing file 111" {
@@ -78,6 +78,26 @@ vol_args=''"
 	is "$output" 'fcvm-plan: three: line 2: a variable without a name'
 	run -0 make_plan --env-file <(echo FROM=pipe) img
 	has "$output" '"FROM=pipe"'
+}
+
+@test "mistakes about the environment are found before the image is fetched" {
+	local plain="--env: a variable without a name"
+	run -100 fcvm-plan options -e =v img
+	is "$output" "fcvm-plan: $plain"
+	run -111 fcvm-plan options --env-file /nonexistent img
+	is "$output" 'fcvm-plan: --env-file: cannot read /nonexistent: No such file or directory'
+	run -111 fcvm-plan options --env-file . img
+	is "$output" 'fcvm-plan: --env-file: cannot read .: Is a directory'
+	printf 'A=1\n=secret\n' >bad
+	run -100 fcvm-plan options --env-file bad img
+	is "$output" 'fcvm-plan: bad: line 2: a variable without a name'
+	run -100 fcvm-plan options img $'\xff'
+	is "$output" 'fcvm-plan: the command is not valid UTF-8, which a plan cannot hold'
+	run -100 fcvm-plan options --user $'\xff' img
+	is "$output" 'fcvm-plan: --user is not valid UTF-8, which a plan cannot hold'
+	# A pipe is read once, by make.
+	mkfifo pipe
+	fcvm-plan options --env-file pipe img >/dev/null
 }
 
 @test "closest finds the word that was meant" {

@@ -42,16 +42,19 @@ static const struct plan_case machine[] = {
         {"--cpu|1.5|img", NULL, "machine.cpus", "2"},
         {"--cpus|1.5|img", NULL, "fcvm.cpuMilli", "1500"},
         {"--cpus=.25|img", NULL, "machine.cpus", "1"},
-        {"--cpus|0|img", NULL, NULL, "--cpus: at least 0.01 is needed"},
+        {"--cpus|0.001|img", NULL, NULL, "--cpus: at least 0.01 is needed"},
+        {"-m|0|img", NULL, "machine.memory", "1073741824"},
+        {"-m|1.5g|img", NULL, "machine.memory", "1610612736"},
+        {"--memory=512.5m|img", NULL, "machine.memory", "537919488"},
         {"--cpus|129|img", NULL, NULL, "--cpus: more than 128"},
         {"--cpus|-1|img", NULL, NULL, "--cpus -1: not a number"},
         {"img", NULL, "machine.memory", "1073741824"},
         {"-m|512m|img", NULL, "machine.memory", "536870912"},
         {"--mem|2G|img", NULL, "machine.memory", "2147483648"},
         {"--memory=200000001|img", NULL, "machine.memory", "200278016"},
-        {"-m|0|img", NULL, NULL, "--memory 0: at least 128m is needed"},
         {"-m|512|img", NULL, NULL, "did you mean 512m?"},
-        {"-m|127m|img", NULL, NULL, "at least 128m"},
+        {"-m|95m|img", NULL, NULL, "at least 96m"},
+        {"-m|96m|img", NULL, "machine.memory", "100663296"},
         {"-m|17t|img", NULL, NULL, "--memory 18691697672192: more than 16t is not possible"},
         {"-m|99999999t|img", NULL, NULL, "the number is too large"},
         {"-m|foo|img", NULL, NULL, "-m foo: not a size such as 512m or 2g"},
@@ -62,6 +65,8 @@ static const struct plan_case machine[] = {
         {"--accel|tcg|img", NULL, "machine.accel", "\"tcg\""},
         {"--hypervisor|qemu|img", NULL, "machine.hypervisor", "\"qemu\""},
         {"--accel|kwm|img", NULL, NULL, "--accel kwm: did you mean kvm?"},
+        {"--hypervisor|firecracker|img", NULL, NULL,
+                "--hypervisor firecracker: not one that is known: see 'fcvm run --help'"},
         {"--hypervisor|xen|img", NULL, NULL, "--hypervisor xen: not one that is known"},
         {"--pull|alwys|img", NULL, NULL, "--pull alwys: did you mean always?"},
         {"--pull|newer|--platform|linux/arm64|--no-snapshot|img", NULL, "image", "\"img\""},
@@ -137,6 +142,17 @@ static void hostile_sizes(void)
 	many("Cmd", word, 1, 0, "a word of the command is longer than 131071 bytes");
 }
 
+/* As many CPUs as without the option, whatever this host has. */
+static void no_limit(void)
+{
+	static const struct plan_case c[] = {
+	        {"img", NULL, NULL, NULL}, {"--cpus|0|img", NULL, NULL, NULL}};
+	struct err e = {0};
+	auto_json json_t *without = plan_case_make(&c[0], &e), *zero = plan_case_make(&c[1], &e);
+
+	ok(zero && json_equal(without, zero), "--cpus 0 is the default: %s", e.text);
+}
+
 static void env_lines(void)
 {
 	static char *caller[] = {(char *)"AA=caller", NULL};
@@ -162,5 +178,6 @@ int main(void)
 	foreign_system();
 	hostile_sizes();
 	env_lines();
+	no_limit();
 	return done();
 }

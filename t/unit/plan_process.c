@@ -75,6 +75,8 @@ static const struct plan_case stopping[] = {
                 "9"},
         {"--stop-signal|hup|img", NULL, "fcvm.stopSignal", "1"},
         {"--stop-signal|RTMIN+3|img", NULL, "fcvm.stopSignal", "37"},
+        {"--stop-signal|SIGRTMAX-1|img", NULL, "fcvm.stopSignal", "63"},
+        {"img", "{\"Cmd\":[\"x\"],\"StopSignal\":\"SIGRTMAX-1\"}", "fcvm.stopSignal", "63"},
         {"--stop-signal|foo|img", NULL, NULL, "--stop-signal foo: no such signal"},
         {"--stop-signal|65|img", NULL, NULL, "no such signal"},
         {"--stop-signal|0|img", NULL, NULL, "no such signal"},

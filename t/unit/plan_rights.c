@@ -43,6 +43,8 @@ static const struct plan_case caps[] = {
         {"--privileged|-u|web|img", NULL, "process.capabilities.effective", "[]"},
         {"--privileged|-u|web|--cap-add|CHOWN|img", NULL, "process.capabilities.ambient",
                 "[\"CAP_CHOWN\"]"},
+        {"--cap-add||--cap-drop=|img", NULL, "process.capabilities.bounding", "[" STANDARD "]"},
+        {"--cap-add|,|img", NULL, NULL, "--cap-add : unknown capability"},
         {"--cap-add|foo|img", NULL, NULL, "--cap-add foo: unknown capability"},
         {"--cap-drop|net_admn|img", NULL, NULL, "did you mean NET_ADMIN?"},
         {"--cap-add|chown|--cap-drop|CHOWN|img", NULL, NULL, "CAP_CHOWN is both added and dropped"},
@@ -84,14 +86,18 @@ static const struct plan_case mounts[] = {
         {"--tmpfs|/tmp:size=64m,mode=1777,exec,ro|img", NULL, "mounts",
                 "[" TMPFS("/tmp", "\"size=64m\",\"mode=1777\",\"exec\",\"ro\"," NORMAL) "]"},
         {"--tmpfs|/a:notmpcopyup,dev,suid,noexec,private|img", NULL, "mounts",
-                "[" TMPFS("/a", "\"dev\",\"suid\",\"noexec\",\"private\",\"rw\"") "]"},
+                "[" TMPFS("/a", "\"dev\",\"suid\",\"noexec\",\"rw\",\"rprivate\"") "]"},
+        {"--tmpfs|/a:shared|--tmpfs|/b:rslave|--tmpfs|/c:unbindable|img", NULL, "mounts",
+                "[" PLAIN("/a") "," PLAIN("/b") "," PLAIN("/c") "]"},
+        {"--tmpfs|/a:shared,private|img", NULL, NULL, "'private' repeats or contradicts"},
         {"--tmpfs|/a/b|--tmpfs|/c|--tmpfs|/a|img", NULL, "mounts",
                 "[" PLAIN("/c") "," PLAIN("/a") "," PLAIN("/a/b") "]"},
         {"--tmpfs|tmp|img", NULL, NULL, "the directory must be an absolute path"},
         {"--tmpfs||img", NULL, NULL, "the directory must be an absolute path"},
         {"--tmpfs|/|img", NULL, NULL, "the container needs its own /"},
         {"--tmpfs|/x/../proc|img", NULL, NULL, "the container needs its own /proc"},
-        {"--tmpfs|/a|--tmpfs|/a/:size=1m|img", NULL, NULL, "/a is a mount point already"},
+        {"--tmpfs|/a:ro|--tmpfs|/a/:size=1m|img", NULL, "mounts",
+                "[" TMPFS("/a", "\"size=1m\",\"rw\"," NORMAL) "]"},
         {"--tmpfs|/a:foo|img", NULL, NULL, "'foo' is not a known option"},
         {"--tmpfs|/a:|img", NULL, NULL, "'' is not a known option"},
         {"--tmpfs|/a:size=zz|img", NULL, NULL, "'size=zz' is not a known option"},
@@ -113,6 +119,13 @@ static const struct plan_case mounts[] = {
                 "[" PLAIN("/tmp") "," PLAIN("/run") "," PLAIN("/data") "," PLAIN("/var/tmp") "]"},
         {"--read-only|img", "{\"Cmd\":[\"x\"],\"Volumes\":{\"data\":{}}}", NULL,
                 "the volume 'data' is not a directory"},
+        {"--read-only|img",
+                "{\"Cmd\":[\"x\"],\"Volumes\":{\"/proc\":{},\"/x/../sys/a\":{},\"/dev/b\":{},"
+                "\"/device\":{}}}",
+                "mounts",
+                "[" PLAIN("/tmp") "," PLAIN("/run") "," PLAIN("/device") "," PLAIN("/var/tmp") "]"},
+        {"--read-only|img", "{\"Cmd\":[\"x\"],\"Volumes\":{\"/\":{}}}", NULL,
+                "the volume '/' is not a directory"},
         {"img", NULL, "linux.readonlyPaths",
                 "[\"/proc/asound\",\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\","
                 "\"/proc/sysrq-trigger\"]"},
@@ -144,11 +157,43 @@ static void all_caps(void)
 	}
 }
 
+/* {"Volumes": …}: one path of that many components, or that many paths. */
+static void volumes(bool deep, size_t n, const char *want)
+{
+	size_t size = 64 + n * 16;
+	auto_free char *text = xcalloc(1, size);
+	struct plan_case c = {"--read-only|img", text, NULL, want};
+	char *p = text + sprintf(text, "{\"Cmd\":[\"x\"],\"Volumes\":{\"");
+
+	for (size_t i = 0; i < n; i++) {
+		if (deep)
+			p = stpcpy(p, "/a");
+		else
+			p += sprintf(p, "%s/%zu", i ? "\":{},\"" : "", i);
+	}
+	stpcpy(p, "\":{}}}");
+	plan_case_run(&c);
+}
+
+static void hostile_paths(void)
+{
+	auto_free char *line = xcalloc(1, 5000);
+	struct plan_case user = {line, NULL, NULL, "the path is too long"};
+
+	volumes(true, 1900000, "the path of the volume");
+	volumes(true, 2048, "the path of the volume");
+	volumes(false, 300, "more than 256 mounts");
+	memset(stpcpy(line, "--tmpfs|/"), 'a', 4095);
+	strcat(line, "|img");
+	plan_case_run(&user);
+}
+
 int main(void)
 {
 	PLAN_CASES(caps);
 	PLAN_CASES(limits);
 	PLAN_CASES(mounts);
 	all_caps();
+	hostile_paths();
 	return done();
 }

@@ -149,11 +149,69 @@ janitor() {
 }
 
 @test "a directory half made by a killed process is swept" {
+	fcvm-rundir true
 	mkdir -p "$base/half" "$base/full/x"
-	chmod 700 "$base"
-	: >"$base/full/lock"
+	(umask 077 && : >"$base/full/lock")
+	mkdir "$base/more" && (umask 077 && echo 4711 >"$base/more/lock")
 	fcvm-rundir --sweep
-	is "$(vm_dirs)" ''
+	wait_for 2 nothing_left
+}
+
+@test "what is not a VM's directory is left alone" {
+	fcvm-rundir true
+	wait_for 2 nothing_left
+	mkdir -p "$base/data/deep" "$base/locked" "$base/linked" "$base/open" "$base/dir/lock"
+	echo keep | tee "$base/file" "$base/data/x" "$base/locked/lock" >"$base/linked/x"
+	chmod 600 "$base/locked/lock"
+	ln -s x "$base/linked/lock"
+	echo 12 >"$base/open/lock"
+	chmod 644 "$base/open/lock"
+	before=$(find "$base" | sort)
+	fcvm-rundir --sweep
+	is "$(fcvm-rundir --list)" ''
+	fcvm-rundir --name web true
+	wait_for 2 test ! -e "$base/web"
+	is "$(find "$base" | sort)" "$before"
+	run -125 fcvm-rundir --name data true
+	has "$output" 'the name data is in use by a directory'
+	is "$(<"$base/data/x")" keep
+}
+
+@test "a base with other things in it is refused by every command, and stays as it is" {
+	mkdir -m 700 "$base"
+	mkdir "$base/empty" && echo keep >"$base/file"
+	local words
+	for words in --list --sweep true; do
+		run -125 fcvm-rundir "$words"
+		is "$output" "fcvm-rundir: $base is not empty and not a run directory of fcvm: set FCVM_RUN_BASE to another"
+	done
+	is "$(find "$base" -printf '%P ' | tr ' ' '\n' | sort | paste -sd ' ')" ' empty file'
+}
+
+@test "a removal goes through the lock last, so that one cut short is taken up again" {
+	hold web
+	touch "$base/web/zz" "$base/web/aa"
+	kill -9 "$(janitor web)" "$holder"
+	wait "$holder" || true
+	run -0 strace -f -e trace=unlinkat fcvm-rundir --sweep
+	is "$(sed -n 's/^unlinkat([0-9]*, "\([a-z]*\)", .*= 0$/\1/p' <<<"$output" | tail -n 2 | paste -sd ' ')" 'lock web'
+}
+
+@test "a leashed program ends with its parent, and gets its words and status through" {
+	run -7 bash -c 'fcvm-rundir --leash $$ -- sh -c "exit \$1" sh 7; exit $?'
+	run -127 bash -c 'fcvm-rundir --leash $$ nosuchprogram; exit $?'
+	run -125 fcvm-rundir --leash 1 true
+	is "$output" 'fcvm-rundir: --leash 1: that is not the parent process'
+	run -125 fcvm-rundir --leash $$ --name web true
+	bash -c 'echo $$; fcvm-rundir --leash $$ -- sleep 60 & echo $!; wait' >"$BATS_TEST_TMPDIR/pids" 3>&- &
+	two_lines() { (($(wc -l <"$BATS_TEST_TMPDIR/pids") == 2)); }
+	wait_for 5 two_lines
+	local parent child
+	{ read -r parent && read -r child; } <"$BATS_TEST_TMPDIR/pids"
+	wait_for 5 grep -qx sleep "/proc/$child/comm"
+	kill -KILL "$parent"
+	wait_for 2 gone "$child"
+	[[ ! -e $base ]]
 }
 
 @test "the janitor holds no pipe, no terminal and no child of the program's" {

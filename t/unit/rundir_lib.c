@@ -112,6 +112,29 @@ static void asking_is_not_living(const char *base)
 	rundir_free(&rd);
 }
 
+/* The user root may open everything, so somebody else asks. */
+static void unreadable_is_not_dead(const char *dir)
+{
+	auto_free char *base = xasprintf("%s/other", dir), *path = xasprintf("%s/web/lock", base);
+	uid_t me = geteuid();
+	struct rundir rd;
+	struct err e = {0};
+
+	if (me == 0 && (chmod(dir, 0711) < 0 || mkdir(base, 0700) < 0 || chown(base, 1, 1) < 0 ||
+	                       seteuid(1) < 0))
+		abort();
+	is_int(rundir_reserve(base, "web", &rd, &e), 0, "a name is reserved: %s", e.text);
+	is_int(chmod(path, 0), 0, "its lock cannot be opened any more");
+	is_int(rundir_sweep(base, &e), 0, "a sweep");
+	ok(access(path, F_OK) == 0, "takes it for alive");
+	is_int(chmod(path, 0600), 0, "the lock can be opened again");
+	rundir_free(&rd);
+	rundir_sweep(base, &e);
+	ok(access(path, F_OK) < 0, "and is seen to be dead when it is");
+	if (me == 0 && seteuid(0) < 0)
+		abort();
+}
+
 static void absent_base(void)
 {
 	struct err e = {0};
@@ -133,6 +156,7 @@ int main(void)
 	others_are_safe(base);
 	asking_is_not_living(base);
 	absent_base();
+	unreadable_is_not_dead(dir);
 	remove_tree_at(AT_FDCWD, dir);
 	return done();
 }
