@@ -31,10 +31,11 @@ static int watch_signals(void)
 	sigset_t set;
 
 	sigfillset(&set);
-	/* What the caller has us ignore (nohup, a script's background) stays ignored. */
-	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGPIPE && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
-			sigdelset(&set, sig);
+	/* nohup(1) means that the end of the terminal is not ours. SIGINT is taken also where a
+	 * script's shell has it ignored (any background command): who sends it to us by name means
+	 * it. */
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+		sigdelset(&set, SIGHUP);
 	/* These say that this process itself is broken, or stop and continue it. */
 	for (size_t i = 0; i < 9; i++)
 		sigdelset(&set, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGTTIN,

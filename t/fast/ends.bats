@@ -187,7 +187,7 @@ nothing_left() {
 	is "$st" 143
 }
 
-@test "a signal that the caller has it ignore does not reach the container" {
+@test "under nohup the end of the terminal does not reach the container" {
 	trap '' HUP
 	start -- sh -c 'trap "echo hup" HUP; trap "echo usr" USR1; echo ready; while :; do sleep 0.1; done'
 	trap - HUP
