@@ -144,13 +144,6 @@ int early_modules(struct err *e)
 	return r;
 }
 
-static int write_text(const char *path, const char *text)
-{
-	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : write_full(fd, text, strlen(text));
-}
-
 static int loopback_up(void)
 {
 	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -163,12 +156,12 @@ int early_system(struct err *e)
 {
 	static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
 
-	write_text("/proc/self/oom_score_adj", "-1000");
+	write_existing("/proc/self/oom_score_adj", "-1000");
 	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) <
 	        0)
 		return err_sys(e, "cannot mount the cgroups");
 	for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
-		write_text("/sys/fs/cgroup/cgroup.subtree_control", controllers[i]);
+		write_existing("/sys/fs/cgroup/cgroup.subtree_control", controllers[i]);
 	if (mkdir(STAGE_CGROUP, 0755) < 0)
 		return err_sys(e, "cannot make the container's cgroup");
 	if (loopback_up() < 0)

@@ -90,13 +90,6 @@ static json_t *load_plan(int fd, struct err *e)
 	return json_parse(text, (size_t)size, "the plan", e);
 }
 
-static int write_file(const char *path, const char *text)
-{
-	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : write_full(fd, text, strlen(text));
-}
-
 /* Waits for the plan and becomes the container's command. Returns only with an error. */
 static int run(int sock, struct err *e)
 {
@@ -107,7 +100,7 @@ static int run(int sock, struct err *e)
 	ssize_t r;
 
 	/* The agent is safe from the out-of-memory killer; what it starts must not be. */
-	r = write_file("/proc/self/oom_score_adj", "0");
+	r = write_existing("/proc/self/oom_score_adj", "0");
 	if (r < 0) {
 		errno = (int)-r;
 		return err_sys(e, "cannot reset oom_score_adj");

@@ -95,6 +95,13 @@ int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *le
 	return 0;
 }
 
+int write_existing(const char *path, const char *text)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_full(fd, text, strlen(text));
+}
+
 /* Sixteen random characters that are safe in file names. */
 static void random_suffix(char out[17])
 {

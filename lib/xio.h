@@ -22,6 +22,9 @@ int write_full(int fd, const void *buf, size_t n);
 /* The whole file, NUL-terminated, in malloc'd *out (the caller frees). -EFBIG above max bytes. */
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *len);
 
+/* Writes the text into a file that is there, such as a setting in /proc or /sys. */
+int write_existing(const char *path, const char *text);
+
 /* Writes the file under a temporary name, syncs it and renames it into place. */
 int write_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 

@@ -7,6 +7,7 @@
 #include "version.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -200,6 +201,9 @@ void dialogue_stdin(struct machine *m)
 	ssize_t n = read(STDIN_FILENO, buf, want);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0 && errno == EIO && !m->stopping && !tty_is_ours(STDIN_FILENO) &&
+	        tty_stop(SIGTTIN))
 		return;
 	if (n > 0) {
 		m->stdin_credit -= (uint64_t)n;

@@ -36,11 +36,13 @@ static int watch_signals(void)
 	 * it. */
 	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
 		sigdelset(&set, SIGHUP);
-	/* These say that this process itself is broken, or stop and continue it. */
-	for (size_t i = 0; i < 9; i++)
-		sigdelset(&set, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGTTIN,
-		                        SIGTTOU, SIGCHLD}[i]);
+	/* These say that this process itself is broken, or stop it. */
+	for (size_t i = 0; i < 7; i++)
+		sigdelset(&set,
+		        (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGCHLD}[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGTTIN); /* see tty.h */
+	sigdelset(&set, SIGTTOU);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -59,6 +61,7 @@ static void begin_stop(struct machine *m, int sig)
 	dialogue_signal(m, sig);
 	if ((sig == SIGINT || sig == SIGTERM || sig == SIGHUP) && !m->stopping) {
 		m->stopping = 1;
+		m->stop_sig = sig;
 		m->deadline_ms = supervise_now() + m->stop_timeout_ms;
 	}
 }
@@ -76,7 +79,7 @@ static void on_signal(struct machine *m)
 		} else if (sig == SIGCONT) {
 			/* Whoever had the terminal while we were stopped has set it to their
 			 * liking. */
-			tty_again(&m->tty);
+			m->want_raw = m->terminal && m->interactive;
 			if (m->terminal && m->phase == PHASE_RUN)
 				dialogue_resize(m);
 		} else if (sig == SIGPIPE) {
@@ -92,7 +95,11 @@ static void on_signal(struct machine *m)
 
 static void on_deadline(struct machine *m)
 {
-	if (m->phase == PHASE_BOOT || !m->o->plan) {
+	if (m->vmm_ended) {
+		m->cut_short = true;
+		m->caught = m->reported ? m->stop_sig : 0;
+		m->deadline_ms = -1;
+	} else if (m->phase == PHASE_BOOT || !m->o->plan) {
 		m->timed_out = true;
 		end_machine(m);
 	} else if (m->stopping == 1) {
@@ -152,11 +159,25 @@ static void take_agent(struct vmm *v)
 	v->agent = accept4(v->listen, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+/* The terminal's turn to be made raw, or ours to be stopped until we are in its foreground. */
+static void claim_terminal(struct machine *m)
+{
+	m->want_raw = false;
+	if (m->stopping || m->phase == PHASE_END)
+		return; /* the end needs no terminal */
+	if (tty_is_ours(STDIN_FILENO))
+		tty_raw(&m->tty, STDIN_FILENO);
+	else
+		tty_stop(SIGTTOU); /* continued, we are here again after SIGCONT was seen */
+}
+
 static void step(struct machine *m)
 {
 	struct pollfd p[P_COUNT];
 	uint64_t count;
 
+	if (m->want_raw)
+		claim_terminal(m);
 	if (wait_for(m, p) < 0)
 		return;
 	if (p[P_CONSOLE].revents && !console_drain(&m->console, m->vmm->console)) {
@@ -226,8 +247,7 @@ static int prepare(struct machine *m, struct err *e)
 		m->sink[1] = sink_new(STDERR_FILENO, m->wake);
 	if (!m->sink[0] || (!m->terminal && !m->sink[1]))
 		return err_sys(e, "cannot start a thread");
-	if (m->terminal && m->interactive)
-		tty_raw(&m->tty, STDIN_FILENO);
+	m->want_raw = m->terminal && m->interactive;
 	return 0;
 }
 
@@ -254,9 +274,10 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 				sink_finish(m.sink[i]);
 		if (m.trace)
 			sink_finish(m.trace);
-		/* A signal ends the wait for a reader that does not read. */
-		m.deadline_ms = -1;
-		while (!outputs_done(&m) && !m.caught)
+		/* A signal ends the wait for a reader that does not read; the one that stopped the
+		 * container bounds it. */
+		m.deadline_ms = m.stopping ? supervise_now() + GRACE_MS : -1;
+		while (!outputs_done(&m) && !m.caught && !m.cut_short)
 			step(&m);
 		m.cut_short = !outputs_done(&m);
 		verdict(&m, e);

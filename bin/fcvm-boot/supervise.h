@@ -55,7 +55,7 @@ struct machine {
 	size_t granted[2];  /* what the guest may still send */
 	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
 	int wake;           /* eventfd of the sinks */
-	bool interactive, terminal;
+	bool interactive, terminal, want_raw;
 	bool stdin_open;
 	uint64_t stdin_credit;
 	struct tty tty;
@@ -63,6 +63,7 @@ struct machine {
 	int signals;         /* signalfd */
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; -1: none */
 	int stopping;        /* 0; 1: signalled; 2: killed in the guest; 3: machine killed */
+	int stop_sig;        /* that began it */
 	int stop_timeout_ms;
 	int caught; /* the signal that ended the wait, before the container ran or after it ended */
 	bool cut_short; /* output was still waiting then */

@@ -7,34 +7,43 @@
 
 void tty_raw(struct tty *t, int fd)
 {
-	t->fd = -1;
-	if (tcgetattr(fd, &t->before) < 0)
+	struct termios raw;
+
+	if (t->fd < 0 && tcgetattr(fd, &t->before) < 0)
 		return;
-	t->raw = t->before;
-	cfmakeraw(&t->raw);
-	if (tcsetattr(fd, TCSANOW, &t->raw) == 0)
+	raw = t->before;
+	cfmakeraw(&raw);
+	if (tcsetattr(fd, TCSANOW, &raw) == 0)
 		t->fd = fd;
 }
 
-void tty_again(const struct tty *t)
-{
-	if (t->fd >= 0)
-		tcsetattr(t->fd, TCSANOW, &t->raw);
-}
-
+/* From the background, too: it is the last thing that happens to the terminal. */
 void tty_restore(struct tty *t)
 {
-	sigset_t ttou, old;
-
 	if (t->fd < 0)
 		return;
-	/* From the background, setting attributes would stop the process just as it ends. */
-	sigemptyset(&ttou);
-	sigaddset(&ttou, SIGTTOU);
-	pthread_sigmask(SIG_BLOCK, &ttou, &old);
 	tcsetattr(t->fd, TCSADRAIN, &t->before);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	t->fd = -1;
+}
+
+bool tty_is_ours(int fd)
+{
+	pid_t front = tcgetpgrp(fd);
+
+	return front < 0 || front == getpgrp();
+}
+
+bool tty_stop(int sig)
+{
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	kill(0, sig);
+	pthread_sigmask(SIG_UNBLOCK, &set, &old); /* stops here; ignored in an orphaned group */
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	sigpending(&set);
+	return sigismember(&set, SIGCONT) == 1;
 }
 
 void tty_size(uint16_t *rows, uint16_t *cols)

@@ -189,6 +189,21 @@ nothing_left() {
 	is "$st" 143
 }
 
+@test "a signal ends a container whose output nobody reads, in bounded time" {
+	local fifo=$BATS_TEST_TMPDIR/fifo st=0
+	mkfifo "$fifo"
+	fcvm run --name "$name" --cpus 1 --memory 256m --stop-timeout 1 "$image" -- \
+		sh -c 'trap "" TERM; echo ready >&2; yes' >"$fifo" 2>"$out" 3>&- 4>&- &
+	vm=$!
+	exec 7<"$fifo"
+	wait_for 60 grep -q ready "$out"
+	kill -TERM "$vm"
+	wait "$vm" || st=$?
+	exec 7<&-
+	is "$st" 137
+	has "$(cat "$out")" 'its output was not read'
+}
+
 @test "under nohup the end of the terminal does not reach the container" {
 	trap '' HUP
 	start -- sh -c 'trap "echo hup" HUP; trap "echo usr" USR1; echo ready; while :; do sleep 0.1; done'

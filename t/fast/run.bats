@@ -11,6 +11,11 @@ fc() { # a small machine: these tests say nothing about size
 	timeout 120 fcvm run --cpus 1 --memory 256m "$@"
 }
 
+# A command line on a terminal of its own. timeout(1) would put the command in the background there.
+terminal() {
+	timeout -s KILL 120 script -qec "$1" /dev/null
+}
+
 @test "stdout, stderr and the exit status are the container's, byte for byte" {
 	run --separate-stderr -7 fc "$image" -- sh -c 'echo out; echo err >&2; exit 7'
 	is "$output" out
@@ -68,7 +73,7 @@ fc() { # a small machine: these tests say nothing about size
 }
 
 @test "a terminal that every process has closed can be opened again; an unfinished line counts" {
-	run -4 script -qec "timeout 120 fcvm run -t --cpus 1 --memory 256m $image -- sh -c 'exec </dev/null >/dev/null 2>&1; sleep 0.3; echo again >/dev/console; exit 4'" /dev/null
+	run -4 terminal "fcvm run -t --cpus 1 --memory 256m $image -- sh -c 'exec </dev/null >/dev/null 2>&1; sleep 0.3; echo again >/dev/console; exit 4'"
 	has "$output" again
 	run -0 bash -c "printf abc | timeout 120 fcvm run -it --cpus 1 --memory 256m $image cat"
 	has "$output" abcabc
@@ -111,10 +116,19 @@ fc() { # a small machine: these tests say nothing about size
 }
 
 @test "-t gives a terminal on one stream, with the caller's size" {
-	run -4 script -qec "stty rows 33 cols 77; timeout 120 fcvm run -it --cpus 1 --memory 256m $image -- sh -c 'stty size; test -t 0 && test -t 1 && test -t 2 && echo tty; echo err >&2; exit 4'" /dev/null
+	run -4 terminal "stty rows 33 cols 77; fcvm run -it --cpus 1 --memory 256m $image -- sh -c 'stty size; test -t 0 && test -t 1 && test -t 2 && echo tty; echo err >&2; exit 4'"
 	has "$output" '33 77'
 	has "$output" tty
 	has "$output" err
+}
+
+@test "in the background of a terminal it is stopped, and a signal still ends it" {
+	local name
+	name=$(vm_name)
+	# timeout(1) is such a background: after 2 s it sends SIGTERM and SIGCONT, and its status is 124.
+	run -0 terminal "timeout 2 fcvm run -it --name $name --cpus 1 --memory 256m $image cat; echo status \$?"
+	has "$output" 'status 124'
+	[[ ! -e $FCVM_RUN_BASE/$name ]]
 }
 
 @test "the scratch disk has the size that was asked for, and a full one is the container's error" {

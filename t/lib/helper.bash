@@ -11,7 +11,7 @@ export PATH="$ROOT/build/bin:$PATH"
 export FCVM_DATA_DIR=${FCVM_DATA_DIR:-$ROOT/build/t/data}
 export FCVM_RUN_BASE=${FCVM_RUN_BASE:-/tmp/fcvm-t.$(id -u)}
 export LC_ALL=C.UTF-8
-mkdir -p "$FCVM_DATA_DIR" "$FCVM_RUN_BASE"
+mkdir -p "$FCVM_DATA_DIR" "$FCVM_RUN_BASE" "$ROOT/build/t"
 chmod 700 "$FCVM_RUN_BASE"
 
 # fail TEXT: ends the test, saying why.

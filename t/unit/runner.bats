@@ -92,6 +92,16 @@ run_suite() {
 	is "$status" 1
 }
 
+@test "a bats test that cannot be ended is a failure that shows what ran, and no others" {
+	# Out of bats' reach, and with the pipe open that the test reads: bats alone would wait for ever.
+	bats_file a $'@test "hangs" { x=$(setsid sleep 1000.5 &); }\n@test "good" { true; }'
+	BATS_TEST_TIMEOUT=3 run_suite
+	is "$status" 1
+	has "$output" 'no test ended for 6 s'
+	has "$output" 'sleep 1000'
+	run ! pgrep -f 'sleep 1000.5'
+}
+
 @test "skipped tests are counted and their reasons printed" {
 	bats_file a $'@test "later" { skip "the reason"; }\n@test "now" { true; }'
 	run_suite
