@@ -14,6 +14,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#define CONTAINER_CHANNEL 1
+
 struct agent {
 	struct loop loop;
 	int port; /* /dev/vportNpM of the port named fcvm.agent, non-blocking */
@@ -25,13 +27,18 @@ struct agent {
 	struct proto_text control; /* pieces of a control message */
 	struct stage stage;        /* the container's prepared first process */
 	struct session container;  /* channel 1 */
+	json_t *plan;              /* as it came last */
+	struct exec *execs;        /* the other sessions, exec.c's */
+	int tools;                 /* busybox for sessions, sealed; -1: not needed yet */
+	bool paused;               /* the container's cgroup is frozen */
 	bool have_image;
 	bool failed, reported; /* the container never ran; EXIT was queued */
 	bool killed;           /* SIGKILL came from the host */
 	struct err failure;
 	bool interactive; /* of a container with a terminal, until the terminal comes */
 	unsigned short rows, cols;
-	bool done; /* the host said BYE, or there is nothing more to do */
+	uint64_t oom_before; /* kills in the container's cgroup before this run of it */
+	bool done;           /* the host said BYE, or there is nothing more to do */
 };
 
 /* channel.c: the connection to the host. All queue; loop_run() sends. */
@@ -39,11 +46,18 @@ void agent_send(struct agent *a, json_t *message); /* takes the reference */
 void agent_fatal(struct agent *a, const struct err *e);
 int agent_connect(struct agent *a, struct err *e);
 
-/* container.c: the plan arrives, the container ends. */
+/* container.c: the first process waits, the plan arrives, the container ends; a plan that comes
+ * after that begins it anew, over the same files. */
+int agent_stage(struct agent *a, struct err *e);
 int agent_plan(struct agent *a, const json_t *message, struct err *e);
 void agent_signal_container(struct agent *a, int sig);
 void agent_reap(struct agent *a);
 void agent_stage_event(void *ctx, uint32_t events);
 void agent_check_end(struct agent *a);
+
+/* ask.c: answers to the host's questions about the container. A new reference, never NULL: the
+ * answer's members, or "error". */
+json_t *agent_answer(struct agent *a, const json_t *question);
+int agent_thaw(struct agent *a);
 
 #endif

@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "early.h"
+#include "exec.h"
 #include "json.h"
 #include "status.h"
 #include "version.h"
@@ -37,6 +38,15 @@ void agent_fatal(struct agent *a, const struct err *e)
 	a->done = true;
 }
 
+static void answer(struct agent *a, const json_t *question)
+{
+	json_t *m = agent_answer(a, question);
+
+	json_object_set_new(m, "type", json_string("ANSWER"));
+	json_object_set(m, "id", json_object_get(question, "id"));
+	agent_send(a, m);
+}
+
 static int control(struct agent *a, const struct frame *f, struct err *e)
 {
 	auto_json json_t *m = NULL;
@@ -54,7 +64,9 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 	type = json_string_value(json_object_get(m, "type"));
 	if (type && !strcmp(type, "PLAN"))
 		return agent_plan(a, m, e);
-	if (type && !strcmp(type, "BYE"))
+	if (type && !strcmp(type, "ASK"))
+		answer(a, m);
+	else if (type && !strcmp(type, "BYE"))
 		a->done = true;
 	else
 		return err_set(
@@ -67,8 +79,7 @@ static int dispatch(struct agent *a, const struct frame *f, struct err *e)
 	if (f->type == PROTO_CONTROL)
 		return control(a, f, e);
 	if (f->channel != a->container.channel)
-		return err_set(
-		        e, FCVM_EX_FAIL, "the host used channel %u, which is not open", f->channel);
+		return exec_frame(a, f, e);
 	if (f->type == PROTO_SIGNAL) {
 		agent_signal_container(a, f->data[0]);
 		return 0;
@@ -106,6 +117,12 @@ static void receive(struct agent *a)
 		agent_fatal(a, &e);
 }
 
+static void resume(struct agent *a)
+{
+	session_resume(&a->container);
+	exec_resume(a);
+}
+
 static void port_event(void *ctx, uint32_t events)
 {
 	struct agent *a = ctx;
@@ -115,7 +132,7 @@ static void port_event(void *ctx, uint32_t events)
 	if (proto_flush(&a->out, a->port) < 0)
 		a->done = true;
 	if (a->out.end - a->out.start < LOW_WATER)
-		session_resume(&a->container);
+		resume(a);
 	want_port(a);
 }
 

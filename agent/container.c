@@ -3,6 +3,7 @@
  * reported once and truthfully. */
 #include "agent.h"
 #include "cleanup.h"
+#include "exec.h"
 #include "json.h"
 #include "meminfo.h"
 #include "status.h"
@@ -44,7 +45,8 @@ static void limit(const json_t *plan)
 		cgroup_set("cpu.max", (uint64_t)milli * 100, 100000);
 }
 
-static bool out_of_memory(void)
+/* How many processes of the container's cgroup were killed for memory. */
+static uint64_t oom_kills(void)
 {
 	auto_file FILE *f = fopen(STAGE_CGROUP "/memory.events", "re");
 	unsigned long long kills = 0;
@@ -53,7 +55,7 @@ static bool out_of_memory(void)
 	while (f && fgets(line, sizeof line, f))
 		if (sscanf(line, "oom_kill %llu", &kills) == 1)
 			break;
-	return kills > 0;
+	return kills;
 }
 
 /* Pipe ends for a stream: *ours non-blocking, *theirs not. */
@@ -93,6 +95,26 @@ static void set_clock(const json_t *message)
 		clock_settime(CLOCK_REALTIME, &ts);
 }
 
+int agent_stage(struct agent *a, struct err *e)
+{
+	if (stage_prepare(&a->stage, e) < 0)
+		return -1;
+	if (loop_add(&a->loop, &a->stage_watch, a->stage.sock, EPOLLIN, agent_stage_event, a) < 0)
+		return err_sys(e, "cannot watch the container");
+	return 0;
+}
+
+/* The container once more, with the files that it left. */
+static int again(struct agent *a, struct err *e)
+{
+	session_close(&a->container);
+	session_init(&a->container, CONTAINER_CHANNEL, &a->loop, &a->out);
+	a->reported = a->failed = a->killed = false;
+	err_set(&a->failure, FCVM_EX_FAIL, "the container's first process died");
+	agent_thaw(a);
+	return agent_stage(a, e);
+}
+
 int agent_plan(struct agent *a, const json_t *message, struct err *e)
 {
 	const json_t *plan = json_object_get(message, "plan");
@@ -101,8 +123,13 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 
 	if (!text)
 		return err_set(e, FCVM_EX_FAIL, "the host sent a message without a plan");
-	if (!a->have_image || a->container.pid)
+	if (!a->have_image || (a->container.pid && !a->reported))
 		return err_set(e, FCVM_EX_FAIL, "this machine cannot take a plan");
+	if (a->reported && again(a, e) < 0)
+		return -1;
+	json_decref(a->plan);
+	a->plan = json_deep_copy(plan);
+	a->oom_before = oom_kills();
 	a->container.pid = a->stage.pid;
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
@@ -135,7 +162,7 @@ void agent_stage_event(void *ctx, uint32_t events)
 	int master = -1;
 
 	(void)events;
-	switch (stage_news(&a->stage, &master, &e)) {
+	switch (stage_news(a->stage.sock, &master, &e)) {
 	case STAGE_NONE:
 		return;
 	case STAGE_TERMINAL:
@@ -149,7 +176,7 @@ void agent_stage_event(void *ctx, uint32_t events)
 		a->failed = true;
 		break;
 	}
-	a->stage_watch.fd = -1; /* stage_news() closed it */
+	loop_drop(&a->loop, &a->stage_watch, &a->stage.sock);
 	agent_check_end(a);
 }
 
@@ -166,11 +193,14 @@ void agent_reap(struct agent *a)
 	pid_t pid;
 	int ws;
 
-	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0) {
-		if (pid != a->stage.pid)
-			continue;
-		session_exited(&a->container, ws);
-	}
+	exec_news(a);
+	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
+		if (pid == a->stage.pid)
+			session_exited(&a->container, ws);
+		else if (!exec_reaped(a, pid, ws)) {
+			exec_news(a); /* its pid may be told only now */
+			exec_reaped(a, pid, ws);
+		}
 	agent_check_end(a);
 }
 
@@ -182,6 +212,7 @@ void agent_check_end(struct agent *a)
 	json_t *m;
 	char *text;
 
+	exec_check_ends(a);
 	if (a->reported || !s->exited || a->stage.sock >= 0)
 		return;
 	if (!s->pid) { /* it died while it was being prepared */
@@ -195,7 +226,8 @@ void agent_check_end(struct agent *a)
 	else if (WIFSIGNALED(s->wstatus))
 		m = json_pack("{s:i, s:i, s:b}", "status", FCVM_EX_SIGNAL + WTERMSIG(s->wstatus),
 		        "signal", WTERMSIG(s->wstatus), "oom",
-		        WTERMSIG(s->wstatus) == SIGKILL && !a->killed && out_of_memory());
+		        WTERMSIG(s->wstatus) == SIGKILL && !a->killed &&
+		                oom_kills() > a->oom_before);
 	else
 		m = json_pack("{s:i}", "status", WEXITSTATUS(s->wstatus));
 	text = json_dumps(m, JSON_COMPACT);

@@ -13,10 +13,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#define FILES_MAX    65536
 #define PORT_WAIT_US 5000
 #define PORT_TRIES   2000
 #define MODULE_DIR   "/initrd/lib/fcvm/modules"
@@ -37,7 +39,8 @@ int early_mounts(struct err *e)
 	if (mount("tmpfs", "/newroot", "tmpfs", MS_NOSUID, "mode=755,size=25%") < 0)
 		return err_sys(e, "cannot mount the agent's root");
 	if (mkdir("/newroot/initrd", 0700) < 0 ||
-	        mount("/", "/newroot/initrd", NULL, MS_BIND, NULL) < 0)
+	        mount("/", "/newroot/initrd", NULL, MS_BIND, NULL) < 0 ||
+	        mount(NULL, "/newroot/initrd", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return err_sys(e, "cannot keep the initramfs");
 	if (chdir("/newroot") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	        chdir("/") < 0)
@@ -156,6 +159,9 @@ int early_system(struct err *e)
 {
 	static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
 
+	struct rlimit files = {FILES_MAX, FILES_MAX};
+
+	setrlimit(RLIMIT_NOFILE, &files); /* four or so for each session */
 	write_existing("/proc/self/oom_score_adj", "-1000");
 	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) <
 	        0)

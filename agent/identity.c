@@ -105,15 +105,27 @@ int identity_resolve(const char *spec, struct identity *id, struct err *e)
 		*group++ = 0;
 	by_id = !*user || numeric(user, &id->uid);
 	if (!find_user(user, by_id, id, login, sizeof login) && !by_id)
-		return err_set(e, FCVM_EX_FAIL, "no user '%s' in the image's /etc/passwd", user);
+		return err_set(e, FCVM_EX_NOEXEC, "no user '%s' in the image's /etc/passwd", user);
 	if (group && *group) {
 		if (!numeric(group, &id->gid) && !find_group(group, &id->gid))
-			return err_set(
-			        e, FCVM_EX_FAIL, "no group '%s' in the image's /etc/group", group);
+			return err_set(e, FCVM_EX_NOEXEC, "no group '%s' in the image's /etc/group",
+			        group);
 	} else if (*login) {
 		supplementary(login, id);
 	}
 	return 0;
+}
+
+void identity_add_group(struct identity *id)
+{
+	for (size_t i = 0; i < id->n_groups; i++)
+		if (id->groups[i] == id->gid)
+			return;
+	if (id->n_groups == sizeof id->groups / sizeof *id->groups)
+		id->n_groups--;
+	memmove(id->groups + 1, id->groups, id->n_groups * sizeof *id->groups);
+	id->groups[0] = id->gid;
+	id->n_groups++;
 }
 
 static int set_rlimits(const json_t *limits, struct err *e)

@@ -3,6 +3,7 @@
  * when the host cannot be reached, and ends the machine: never a hang, never a silent success. */
 #include "agent.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "early.h"
 #include "status.h"
 
@@ -13,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define GOODBYE_MS 5000 /* how long a report may wait for the host to take it */
@@ -61,30 +61,18 @@ static int prepare(struct agent *a, struct err *e)
 		return -1;
 	if (!a->have_image)
 		return agent_connect(a, e);
-	if (stage_prepare(&a->stage, e) < 0)
-		return -1;
-	if (loop_add(&a->loop, &a->stage_watch, a->stage.sock, EPOLLIN, agent_stage_event, a) < 0)
-		return err_sys(e, "cannot watch the container");
-	return agent_connect(a, e);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return agent_stage(a, e) < 0 ? -1 : agent_connect(a, e);
 }
 
 /* Sends what is queued, then ends the machine. A restart is what both VMMs take as the end: QEMU
  * runs with -no-reboot, and Firecracker ends at a reset only. */
 static void __attribute__((noreturn)) end(struct agent *a)
 {
-	int64_t until = now_ms() + GOODBYE_MS, left;
+	int64_t until = clock_ms() + GOODBYE_MS, left;
 	struct pollfd p = {.fd = a->port, .events = POLLOUT};
 
 	while (a->port >= 0 && proto_flush(&a->out, a->port) == 0 && proto_pending(&a->out)) {
-		left = until - now_ms();
+		left = until - clock_ms();
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0 || (p.revents & (POLLHUP | POLLERR)))
 			break;
 	}
@@ -95,12 +83,12 @@ static void __attribute__((noreturn)) end(struct agent *a)
 
 int main(void)
 {
-	struct agent a = {.port = -1, .stage.sock = -1};
+	struct agent a = {.port = -1, .stage.sock = -1, .tools = -1};
 	struct err e = {.text = ""};
 
 	err_set(&a.failure, FCVM_EX_FAIL, "the container's first process died");
-	proto_in_init(&a.in);
-	session_init(&a.container, 1, &a.loop, &a.out);
+	proto_in_init(&a.in, PROTO_HOST);
+	session_init(&a.container, CONTAINER_CHANNEL, &a.loop, &a.out);
 	if (prepare(&a, &e) < 0)
 		agent_fatal(&a, &e);
 	else if (early_option("fcvm.poweroff"))

@@ -8,6 +8,7 @@
 #include "strv.h"
 #include "xio.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -47,18 +48,19 @@ static int make_cwd(const char *cwd, const struct identity *id)
 	return mkdir_p(cwd, 0755) < 0 || chown(cwd, id->uid, id->gid) < 0 ? -1 : chdir(cwd);
 }
 
-static int enter_cwd(const json_t *plan, const struct identity *id, struct err *e)
+/* podman tells a missing directory from others for an exec, not for a run. */
+static int enter_cwd(
+        const char *cwd, const struct stage_how *how, const struct identity *id, struct err *e)
 {
-	const char *cwd =
-	        json_string_value(json_object_get(json_object_get(plan, "process"), "cwd"));
 	char here[PATH_MAX];
-	bool create = json_is_true(json_object_get(json_object_get(plan, "fcvm"), "createCwd"));
 
 	if (!cwd || !*cwd)
 		cwd = "/";
-	if (chdir(cwd) < 0 && !(errno == ENOENT && create && make_cwd(cwd, id) == 0)) {
+	if (chdir(cwd) < 0 && !(errno == ENOENT && how->create_cwd && make_cwd(cwd, id) == 0)) {
+		bool missing = errno == ENOENT && !how->main;
+
 		err_sys(e, "workdir %s", cwd);
-		e->status = FCVM_EX_NOEXEC;
+		e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
 		return -1;
 	}
 	/* The kernel marks a directory outside of the root: nothing may start there. */
@@ -151,10 +153,20 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-int stage_exec(const void *plan_json, int sock, struct err *e)
+/* A program of the agent's own, by descriptor: argv names the applet. */
+static int exec_own(int file, const struct strv *argv, const struct strv *env, struct err *e)
 {
-	const json_t *plan = plan_json, *process = json_object_get(plan, "process");
-	const json_t *user = json_object_get(process, "user");
+	syscall(SYS_execveat, file, "", argv->v, env->v, AT_EMPTY_PATH);
+	return err_set(
+	        e, FCVM_EX_NOEXEC, "%s: cannot be executed: %s", argv->v[0], strerror(errno));
+}
+
+int stage_exec(const void *process_json, const struct stage_how *how, struct err *e)
+{
+	const json_t *process = process_json;
+	const char *user =
+	        json_string_value(json_object_get(json_object_get(process, "user"), "username"));
+	const char *cwd = json_string_value(json_object_get(process, "cwd"));
 	auto_strv struct strv argv = {0}, env = {0};
 	struct identity id;
 
@@ -162,20 +174,27 @@ int stage_exec(const void *plan_json, int sock, struct err *e)
 	        words(json_object_get(process, "env"), "environment", &env, e) < 0)
 		return -1;
 	if (argv.n == 0)
-		return err_set(e, FCVM_EX_FAIL, "the plan has no command");
-	if (identity_resolve(json_string_value(json_object_get(user, "username")), &id, e) < 0)
+		return err_set(e, FCVM_EX_FAIL, "there is no command to run");
+	if (identity_resolve(user, &id, e) < 0)
 		return -1;
+	if (how->main && user && *user)
+		identity_add_group(&id);
 	if (!env_get(&env, "HOME"))
 		strv_addf(&env, "HOME=%s", id.home);
 	for (int fd = 0; fd < 3; fd++)
 		(void)!fchown(fd, id.uid, (gid_t)-1); /* so that /dev/stdout can be opened again */
-	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "init")))
-		fork_init(sock);
+	if (how->init)
+		fork_init(how->sock);
 	if (!json_is_true(json_object_get(process, "terminal")))
 		setsid();
-	if (enter_cwd(plan, &id, e) < 0 || identity_assume(&id, process, e) < 0)
+	if (enter_cwd(cwd, how, &id, e) < 0 || identity_assume(&id, process, e) < 0)
 		return -1;
 	umask(0022);
 	reset_signals();
-	return exec_in_path(&argv, &env, e);
+	if (how->own >= 0 && how->own_only)
+		return exec_own(how->own, &argv, &env, e);
+	exec_in_path(&argv, &env, e);
+	return how->own >= 0 && e->status == FCVM_EX_NOENT && !strchr(argv.v[0], '/')
+	               ? exec_own(how->own, &argv, &env, e)
+	               : -1;
 }

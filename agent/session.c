@@ -27,10 +27,7 @@ void session_init(struct session *s, uint16_t channel, struct loop *l, struct pr
 
 static void in_close(struct session *s)
 {
-	loop_remove(s->loop, &s->in.watch);
-	if (s->in.fd >= 0)
-		close(s->in.fd);
-	s->in.fd = -1;
+	loop_drop(s->loop, &s->in.watch, &s->in.fd);
 	free(s->in.buf);
 	s->in.buf = NULL;
 	s->in.len = 0;
@@ -38,10 +35,7 @@ static void in_close(struct session *s)
 
 static void out_close(struct outflow *o)
 {
-	loop_remove(o->session->loop, &o->watch);
-	if (o->fd >= 0)
-		close(o->fd);
-	o->fd = -1;
+	loop_drop(o->session->loop, &o->watch, &o->fd);
 }
 
 /* A terminal has no end of file: its line discipline makes one of the EOF character, which after an
@@ -121,11 +115,23 @@ static void out_ready(struct outflow *o)
 	loop_want(o->session->loop, &o->watch, want ? EPOLLIN : 0);
 }
 
+static bool limited(const struct outflow *o)
+{
+	return o->session->brief && o->session->exited && !o->session->tty;
+}
+
+static void out_finish(struct outflow *o)
+{
+	out_close(o);
+	proto_put(o->session->wire, o->session->channel, PROTO_EOF, (uint8_t)o->stream, NULL, 0);
+}
+
 static void out_event(void *ctx, uint32_t events)
 {
 	struct outflow *o = ctx;
 	struct session *s = o->session;
 	char buf[CHUNK];
+	uint64_t want;
 	ssize_t n;
 
 	(void)events;
@@ -134,17 +140,22 @@ static void out_event(void *ctx, uint32_t events)
 		loop_remove(s->loop, &o->watch);
 		return;
 	}
-	n = read(o->fd, buf, o->credit < CHUNK ? o->credit : CHUNK);
+	want = o->credit < CHUNK ? o->credit : CHUNK;
+	if (limited(o) && o->left < want)
+		want = o->left;
+	n = read(o->fd, buf, want);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) { /* the end; EIO is a terminal whose last user has gone */
-		out_close(o);
-		proto_put(s->wire, s->channel, PROTO_EOF, (uint8_t)o->stream, NULL, 0);
+		out_finish(o);
 		return;
 	}
 	o->credit -= (uint64_t)n;
 	proto_put(s->wire, s->channel, PROTO_DATA, (uint8_t)o->stream, buf, (size_t)n);
-	out_ready(o);
+	if (limited(o) && (o->left -= (uint64_t)n) == 0)
+		out_finish(o);
+	else
+		out_ready(o);
 }
 
 static void out_listen(struct outflow *o)
@@ -278,6 +289,17 @@ void session_exited(struct session *s, int wstatus)
 	s->exited = true;
 	s->wstatus = wstatus;
 	drop_peer(s);
+	for (int i = 0; i < 2; i++) {
+		struct outflow *o = &s->out[i];
+		int waiting = 0;
+
+		if (o->fd < 0 || !limited(o))
+			continue;
+		if (ioctl(o->fd, FIONREAD, &waiting) == 0 && waiting > 0)
+			o->left = (uint64_t)waiting;
+		else
+			out_finish(o);
+	}
 }
 
 void session_close(struct session *s)

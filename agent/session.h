@@ -31,6 +31,7 @@ struct outflow {
 	int fd; /* read end, non-blocking; -1: at its end */
 	struct watch watch;
 	uint64_t credit;
+	uint64_t left; /* once the process has ended, of a brief session: bytes still to be sent */
 	enum proto_stream stream;
 	struct session *session;
 };
@@ -38,6 +39,7 @@ struct outflow {
 struct session {
 	uint16_t channel;
 	bool tty;
+	bool brief; /* ends with its process, though others may hold its pipes */
 	int peer; /* a terminal's other side, held until the process ends: programs may close all of
 	           * theirs and open it again; -1: none */
 	pid_t pid; /* 0: not started or reaped */
@@ -53,7 +55,8 @@ void session_init(struct session *s, uint16_t channel, struct loop *l, struct pr
 /* Takes the descriptors: in (-1: none), out, err (-1: none). A terminal's master is in and out
  * (two descriptors). Grants the host its first credit. */
 int session_streams(struct session *s, int in, int out, int err, bool tty);
-/* The process has ended: its terminal goes with it, so that the output comes to an end. */
+/* The process has ended. Its terminal goes with it, so that the output comes to an end; of a brief
+ * session's pipes only what is in them by now is still sent. */
 void session_exited(struct session *s, int wstatus);
 /* A frame of this channel: 0, or -EPROTO if the host broke the rules. */
 int session_frame(struct session *s, const struct frame *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stage.h"
 #include "cleanup.h"
+#include "fds.h"
 #include "json.h"
 #include "proto.h"
 #include "status.h"
@@ -20,58 +21,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
-
-#define MAX_FDS 4
-
-/* Sends text with up to MAX_FDS descriptors. */
-static int send_fds(int sock, const void *text, size_t n, const int *fds, size_t n_fds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-	} control = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = n};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (n_fds) {
-		struct cmsghdr *c;
-
-		m.msg_control = control.buf;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* Receives one message; the count of descriptors lands in *n_fds. */
-static ssize_t recv_fds(int sock, void *text, size_t n, int fds[MAX_FDS], size_t *n_fds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * MAX_FDS)];
-	} control = {0};
-	struct iovec iov = {.iov_base = text, .iov_len = n};
-	struct msghdr m = {.msg_iov = &iov,
-	        .msg_iovlen = 1,
-	        .msg_control = control.buf,
-	        .msg_controllen = sizeof control.buf};
-	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-
-	*n_fds = 0;
-	if (r < 0)
-		return -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		*n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(c), *n_fds * sizeof(int));
-	}
-	return r;
-}
 
 static json_t *load_plan(int fd, struct err *e)
 {
@@ -93,28 +42,24 @@ static json_t *load_plan(int fd, struct err *e)
 /* Waits for the plan and becomes the container's command. Returns only with an error. */
 static int run(int sock, struct err *e)
 {
+	struct stage_how how = {.main = true, .sock = sock, .own = -1};
 	auto_json json_t *plan = NULL;
-	int fds[MAX_FDS];
+	const json_t *own;
+	int fds[FDS_MAX];
 	size_t n_fds;
 	char byte;
 	ssize_t r;
 
-	/* The agent is safe from the out-of-memory killer; what it starts must not be. */
-	r = write_existing("/proc/self/oom_score_adj", "0");
-	if (r < 0) {
-		errno = (int)-r;
-		return err_sys(e, "cannot reset oom_score_adj");
-	}
 	if (stage_mount_generic(e) < 0)
 		return -1;
-	r = recv_fds(sock, &byte, 1, fds, &n_fds);
-	if (r <= 0 || (n_fds != 1 && n_fds != MAX_FDS))
+	r = fds_receive(sock, &byte, 1, fds, &n_fds);
+	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
 		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
 	plan = load_plan(fds[0], e);
 	if (!plan)
 		return -1;
 	if (n_fds == 1) {
-		if (stage_terminal(sock, e) < 0)
+		if (stage_terminal(sock, true, e) < 0)
 			return -1;
 	} else {
 		for (int i = 0; i < 3; i++)
@@ -123,30 +68,52 @@ static int run(int sock, struct err *e)
 	}
 	if (stage_mount_plan(plan, e) < 0)
 		return -1;
-	return stage_exec(plan, sock, e);
+	own = json_object_get(plan, "fcvm");
+	how.create_cwd = json_is_true(json_object_get(own, "createCwd"));
+	how.init = json_is_true(json_object_get(own, "init"));
+	return stage_exec(json_object_get(plan, "process"), &how, e);
+}
+
+void stage_fail(int sock, struct err *e)
+{
+	char report[sizeof e->text + 2];
+	size_t n;
+
+	if (e->status == FCVM_EX_SYS || e->status == FCVM_EX_DATA)
+		e->status = FCVM_EX_FAIL;
+	n = strlen(e->text);
+	report[0] = 'E';
+	report[1] = (char)e->status;
+	memcpy(report + 2, e->text, n);
+	fds_send(sock, report, n + 2, NULL, 0);
+	_exit(e->status);
+}
+
+void stage_close_others(int sock)
+{
+	if (sock > 3)
+		close_range(3, (unsigned)sock - 1, 0);
+	close_range((unsigned)sock + 1, ~0U, 0);
+}
+
+int stage_mortal(struct err *e)
+{
+	int r = write_existing("/proc/self/oom_score_adj", "0");
+
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return err_sys(e, "cannot reset oom_score_adj");
 }
 
 static void __attribute__((noreturn)) child(int sock)
 {
 	struct err e = {.status = FCVM_EX_FAIL, .text = "unknown failure"};
-	char report[sizeof e.text + 2];
-	size_t n;
 
-	/* A descriptor of the agent's, above all one of a directory, would lead out of the
-	 * container: through /proc/self/fd in a working directory or a mount point that the image
-	 * names. */
-	if (sock > 3)
-		close_range(3, (unsigned)sock - 1, 0);
-	close_range((unsigned)sock + 1, ~0U, 0);
-	run(sock, &e);
-	if (e.status == FCVM_EX_SYS || e.status == FCVM_EX_DATA)
-		e.status = FCVM_EX_FAIL;
-	n = strlen(e.text);
-	report[0] = 'E';
-	report[1] = (char)e.status;
-	memcpy(report + 2, e.text, n);
-	send_fds(sock, report, n + 2, NULL, 0);
-	_exit(e.status);
+	stage_close_others(sock);
+	if (stage_mortal(&e) == 0)
+		run(sock, &e);
+	stage_fail(sock, &e);
 }
 
 int stage_prepare(struct stage *st, struct err *e)
@@ -181,7 +148,7 @@ int stage_prepare(struct stage *st, struct err *e)
 int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
 {
 	auto_fd int file = memfd_create("plan", MFD_CLOEXEC);
-	int fds[MAX_FDS] = {
+	int fds[FDS_MAX] = {
 	        file, stdio ? stdio[0] : -1, stdio ? stdio[1] : -1, stdio ? stdio[2] : -1};
 	int r;
 
@@ -189,7 +156,7 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 		return err_sys(e, "cannot make a memory file");
 	r = write_full(file, plan, n);
 	if (r == 0)
-		r = send_fds(st->sock, "P", 1, fds, stdio ? MAX_FDS : 1);
+		r = fds_send(st->sock, "P", 1, fds, stdio ? FDS_MAX : 1);
 	/* A process that has failed already closed its end: what it has sent says why. */
 	if (r < 0 && r != -EPIPE) {
 		errno = -r;
@@ -198,38 +165,35 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 	return 0;
 }
 
-enum stage_news stage_news(struct stage *st, int *master, struct err *e)
+enum stage_news stage_news(int sock, int *master, struct err *e)
 {
 	char text[sizeof e->text + 2];
-	int fds[MAX_FDS];
+	int fds[FDS_MAX];
 	size_t n_fds;
-	ssize_t n = recv_fds(st->sock, text, sizeof text - 1, fds, &n_fds);
+	ssize_t n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds);
 
 	/* A process that failed before it read the plan resets the connection; its report follows.
 	 */
 	if (n == -ECONNRESET)
-		n = recv_fds(st->sock, text, sizeof text - 1, fds, &n_fds);
+		n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds);
 	if (n == -EAGAIN || n == -EINTR)
 		return STAGE_NONE;
+	if (n == 0)
+		return STAGE_RUNNING;
+	if (n == 1 && text[0] == 'T' && n_fds == 1) {
+		*master = fds[0];
+		return STAGE_TERMINAL;
+	}
 	if (n > 1 && text[0] == 'E') {
 		text[n] = 0;
 		err_set(e, (unsigned char)text[1], "%s", text + 2);
-	} else if (n == 1 && text[0] == 'T' && n_fds == 1) {
-		*master = fds[0];
-		return STAGE_TERMINAL;
-	} else if (n == 0) {
-		close(st->sock);
-		st->sock = -1;
-		return STAGE_RUNNING;
 	} else {
-		err_set(e, FCVM_EX_FAIL, "the container's first process broke off");
+		err_set(e, FCVM_EX_FAIL, "the process broke off before it ran its command");
 	}
-	close(st->sock);
-	st->sock = -1;
 	return STAGE_FAILED;
 }
 
-int stage_terminal(int sock, struct err *e)
+int stage_terminal(int sock, bool console, struct err *e)
 {
 	auto_fd int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	auto_fd int slave = -1;
@@ -243,7 +207,7 @@ int stage_terminal(int sock, struct err *e)
 	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return err_sys(e, "cannot open %s", name);
-	if (send_fds(sock, "T", 1, &master, 1) < 0)
+	if (fds_send(sock, "T", 1, &master, 1) < 0)
 		return err_sys(e, "cannot hand over the terminal");
 	setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
@@ -251,6 +215,8 @@ int stage_terminal(int sock, struct err *e)
 	for (int i = 0; i < 3; i++)
 		if (dup2(slave, i) < 0)
 			return err_sys(e, "cannot set up descriptor %d", i);
+	if (!console)
+		return 0;
 	close(open("/dev/console", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	if (mount(name, "/dev/console", NULL, MS_BIND, NULL) < 0)
 		return err_sys(e, "cannot bind /dev/console");

@@ -7,6 +7,7 @@
 
 #include "err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,10 +25,12 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 enum stage_news {
 	STAGE_NONE,     /* nothing yet */
 	STAGE_TERMINAL, /* *master is the terminal's master side, owned by the caller */
-	STAGE_RUNNING,  /* the command was executed; st->sock is closed */
+	STAGE_RUNNING,  /* the command was executed */
 	STAGE_FAILED    /* e has the exit status and the reason */
 };
-enum stage_news stage_news(struct stage *st, int *master, struct err *e);
+/* What came on the socket of a process that is on its way to a command. Nothing more comes after
+ * RUNNING and FAILED. */
+enum stage_news stage_news(int sock, int *master, struct err *e);
 
 #define STAGE_ROOTFS "/rootfs"
 #define STAGE_CGROUP "/sys/fs/cgroup/container"
@@ -35,7 +38,9 @@ enum stage_news stage_news(struct stage *st, int *master, struct err *e);
 /* Inside the process (mounts.c, identity.c, run.c). */
 int stage_mount_generic(struct err *e);
 int stage_mount_plan(const void *plan_json, struct err *e);
-int stage_terminal(int sock, struct err *e);
+/* Makes a terminal of the mounted /dev/pts the process's own and its standard streams, and sends
+ * the master to the agent. console: bind it to /dev/console, too. */
+int stage_terminal(int sock, bool console, struct err *e);
 
 struct identity {
 	unsigned uid, gid;
@@ -44,9 +49,32 @@ struct identity {
 	char home[256];
 };
 int identity_resolve(const char *spec, struct identity *id, struct err *e);
+/* The main group among the supplementary ones, as podman has it for a container's own
+ * process whose user was named. */
+void identity_add_group(struct identity *id);
 int identity_assume(const struct identity *id, const void *process_json, struct err *e);
 
-/* Executes the plan's command; returns only with an error. */
-int stage_exec(const void *plan_json, int sock, struct err *e);
+struct stage_how {
+	bool create_cwd; /* make a missing working directory */
+	bool main;       /* the container's own process, not one beside it */
+	bool init;       /* leave a small init in front of the command */
+	int sock;        /* closed by that init */
+	int own; /* descriptor of the agent's own tools (busybox), or -1: run when PATH has no */
+	bool own_only; /* such command; own_only: at once */
+};
+
+/* Executes process.args as the OCI runtime specification's `process` says; returns only with an
+ * error. */
+int stage_exec(const void *process_json, const struct stage_how *how, struct err *e);
+
+/* A descriptor of the agent's, above all one of a directory, would lead out of the container:
+ * through /proc/self/fd in a working directory or a mount point that the image names. */
+void stage_close_others(int sock);
+
+/* The agent is safe from the out-of-memory killer; what it starts must not be. */
+int stage_mortal(struct err *e);
+
+/* Reports the error to the agent and ends the process. */
+void stage_fail(int sock, struct err *e) __attribute__((noreturn));
 
 #endif

@@ -36,7 +36,6 @@ void msg(const char *fmt, ...)
 
 int msg_err(const struct err *e)
 {
-	progress_end();
 	put_line(e->text);
 	return e->status;
 }

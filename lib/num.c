@@ -117,6 +117,53 @@ int num_milli(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return in_range(whole * 1000 + frac, min, max, out);
 }
 
+/* Nanoseconds of a unit, and how long its name is; 0: none. */
+static uint64_t unit_ns(const char *s, size_t *n)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {{"ms", 1000000}, {"us", 1000}, {"ns", 1}, {"s", 1000000000},
+	        {"m", (uint64_t)60 * 1000000000}, {"h", (uint64_t)3600 * 1000000000}};
+
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (!strncmp(s, units[i].name, strlen(units[i].name))) {
+			*n = strlen(units[i].name);
+			return units[i].ns;
+		}
+	return 0;
+}
+
+int num_duration(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	double total = 0;
+
+	if (!strcmp(s, "0"))
+		return in_range(0, min, max, out);
+	if (!*s)
+		return -EINVAL;
+	while (*s) {
+		uint64_t whole = 0, ns;
+		double part = 0, place = 1;
+		size_t n = 0;
+
+		if (*s != '.' && digits(&s, &whole) < 0)
+			return -EINVAL;
+		if (*s == '.' && !isdigit((unsigned char)*++s))
+			return -EINVAL;
+		for (; isdigit((unsigned char)*s); s++)
+			part += (*s - '0') * (place /= 10);
+		ns = unit_ns(s, &n);
+		if (!ns)
+			return -EINVAL;
+		s += n;
+		total += ((double)whole + part) * (double)ns;
+	}
+	if (total > 9e18)
+		return -ERANGE;
+	return in_range((uint64_t)(total / 1e6 + 0.5), min, max, out);
+}
+
 /* What glibc calls otherwise. */
 static int other_name(const char *s)
 {

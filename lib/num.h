@@ -15,6 +15,9 @@ int num_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 /* A decimal number of CPUs such as "2" or "1.5"; *out in thousandths. */
 int num_milli(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
+/* A time as podman takes it, "1m30s", "500ms", "1.5h" or "0"; *out in milliseconds. */
+int num_duration(const char *s, uint64_t min, uint64_t max, uint64_t *out);
+
 /* A signal by name ("TERM", "SIGTERM", "RTMIN+3", "RTMAX-1") or number 1..64. Returns it or
  * -EINVAL. */
 int num_signal(const char *s);

@@ -18,9 +18,9 @@ uint32_t proto_le32(const uint8_t *p)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-void proto_in_init(struct proto_in *in)
+void proto_in_init(struct proto_in *in, enum proto_peer peer)
 {
-	*in = (struct proto_in){.buf = xcalloc(1, PROTO_IN_SIZE)};
+	*in = (struct proto_in){.peer = peer, .buf = xcalloc(1, PROTO_IN_SIZE)};
 }
 
 void proto_in_free(struct proto_in *in)
@@ -47,35 +47,41 @@ void proto_in_filled(struct proto_in *in, size_t n)
 	in->end += n;
 }
 
-/* What a frame of each type must look like. */
+#define BIT(stream) (1U << (stream))
+#define OUTPUTS     (BIT(PROTO_OUT) | BIT(PROTO_ERR))
+#define PLAIN       BIT(0) /* no stream is meant */
+
+/* What a frame of each type must look like. Who may send it: one bit for each stream that it may be
+ * about, by peer. */
 static const struct {
 	uint32_t min, max;
-	bool control;  /* allowed on channel 0 */
-	bool session;  /* allowed on other channels */
+	bool control; /* on channel 0, otherwise on the others */
+	uint8_t may[2];
 	uint8_t flags; /* the bits that may be set */
 } rules[] = {
-        [PROTO_CONTROL] = {1, PROTO_MAX, true, false, PROTO_MORE},
-        [PROTO_OPEN] = {1, PROTO_MAX, false, true, PROTO_MORE},
-        [PROTO_DATA] = {1, PROTO_MAX, false, true, PROTO_STREAM_MASK},
-        [PROTO_EOF] = {0, 0, false, true, PROTO_STREAM_MASK},
-        [PROTO_CREDIT] = {4, 4, false, true, PROTO_STREAM_MASK},
-        [PROTO_RESET] = {0, 0, false, true, PROTO_STREAM_MASK},
-        [PROTO_WINSIZE] = {4, 4, false, true, 0},
-        [PROTO_SIGNAL] = {1, 1, false, true, 0},
-        [PROTO_EXIT] = {1, PROTO_MAX, false, true, PROTO_MORE},
+        [PROTO_CONTROL] = {1, PROTO_MAX, true, {PLAIN, PLAIN}, PROTO_MORE},
+        [PROTO_OPEN] = {1, PROTO_MAX, false, {PLAIN, 0}, PROTO_MORE},
+        [PROTO_DATA] = {1, PROTO_MAX, false, {BIT(PROTO_IN), OUTPUTS}, PROTO_STREAM_MASK},
+        [PROTO_EOF] = {0, 0, false, {BIT(PROTO_IN), OUTPUTS}, PROTO_STREAM_MASK},
+        [PROTO_CREDIT] = {4, 4, false, {OUTPUTS, BIT(PROTO_IN)}, PROTO_STREAM_MASK},
+        [PROTO_RESET] = {0, 0, false, {OUTPUTS, BIT(PROTO_IN)}, PROTO_STREAM_MASK},
+        [PROTO_WINSIZE] = {4, 4, false, {PLAIN, 0}, 0},
+        [PROTO_SIGNAL] = {1, 1, false, {PLAIN, 0}, 0},
+        [PROTO_CLOSE] = {0, 0, false, {PLAIN, 0}, 0},
+        [PROTO_EXIT] = {1, PROTO_MAX, false, {0, PLAIN}, PROTO_MORE},
 };
 
-static bool valid(const struct frame *f)
+static bool valid(const struct frame *f, enum proto_peer peer)
 {
 	if (f->type == 0 || f->type >= sizeof rules / sizeof *rules)
 		return false;
 	if (f->len < rules[f->type].min || f->len > rules[f->type].max)
 		return false;
-	if (f->channel == 0 ? !rules[f->type].control : !rules[f->type].session)
+	if ((f->channel == 0) != rules[f->type].control)
 		return false;
 	if (f->flags & ~rules[f->type].flags)
 		return false;
-	return (f->flags & PROTO_STREAM_MASK) < PROTO_STREAMS;
+	return rules[f->type].may[peer] & BIT(f->flags & PROTO_STREAM_MASK);
 }
 
 int proto_next(struct proto_in *in, struct frame *f)
@@ -90,7 +96,7 @@ int proto_next(struct proto_in *in, struct frame *f)
 	        .type = p[6],
 	        .flags = p[7],
 	        .data = p + PROTO_HEADER};
-	if (!valid(f))
+	if (!valid(f, in->peer))
 		return -EPROTO;
 	if (have < PROTO_HEADER + f->len)
 		return 0;
@@ -154,6 +160,9 @@ int proto_put(struct proto_out *out, uint16_t channel, enum proto_type type, uin
 int proto_put_text(
         struct proto_out *out, uint16_t channel, enum proto_type type, const char *text, size_t n)
 {
+	/* All of it or nothing: half a text would be taken for the beginning of the next. */
+	if (reserve(out, n + (n / PROTO_MAX + 1) * PROTO_HEADER) < 0)
+		return -ENOBUFS;
 	do {
 		size_t part = n < PROTO_MAX ? n : PROTO_MAX;
 		int r = proto_put(out, channel, type, part < n ? PROTO_MORE : 0, text, part);

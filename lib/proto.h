@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTO_VERSION 1
+#define PROTO_VERSION 2
 #define PROTO_HEADER  8
 #define PROTO_MAX     65536
 
@@ -25,7 +25,8 @@ enum proto_type {
 	PROTO_RESET = 6,   /* the receiver of this stream is gone: the sender gets EPIPE */
 	PROTO_WINSIZE = 7, /* le16 rows, le16 columns */
 	PROTO_SIGNAL = 8,  /* u8 signal number, for the session's process */
-	PROTO_EXIT = 9     /* JSON, guest to host: the session ended; last frame of its channel */
+	PROTO_EXIT = 9,    /* JSON, guest to host: the session ended; last frame of its channel */
+	PROTO_CLOSE = 10   /* host to guest: nobody is left for this session: kill its processes */
 };
 
 enum proto_stream { PROTO_IN = 0, PROTO_OUT = 1, PROTO_ERR = 2, PROTO_STREAMS = 3 };
@@ -48,20 +49,25 @@ static inline enum proto_stream frame_stream(const struct frame *f)
 	return (enum proto_stream)(f->flags & PROTO_STREAM_MASK);
 }
 
+/* Who sends what a decoder reads. On a control socket the VM is the guest's side. */
+enum proto_peer { PROTO_HOST, PROTO_GUEST };
+
 /* The decoder: bytes in, checked frames out. */
 struct proto_in {
+	enum proto_peer peer;
 	uint8_t *buf; /* capacity PROTO_IN_SIZE, allocated by proto_in_init() */
 	size_t start, end;
 };
 #define PROTO_IN_SIZE ((size_t)2 * (PROTO_HEADER + PROTO_MAX))
 
-void proto_in_init(struct proto_in *in);
+void proto_in_init(struct proto_in *in, enum proto_peer peer);
 void proto_in_free(struct proto_in *in);
 /* Where to put the next bytes: at least one byte of space after proto_next() returned 0. */
 uint8_t *proto_in_space(struct proto_in *in, size_t *n);
 void proto_in_filled(struct proto_in *in, size_t n);
 /* 1: *f is the next frame; 0: more bytes are needed; -EPROTO: this is not the protocol, and the
- * connection must be given up. Checks length, type, stream, channel and fixed payload sizes. */
+ * connection must be given up. Checks length, type, channel, fixed payload sizes, and that this
+ * peer may send that type for that stream. */
 int proto_next(struct proto_in *in, struct frame *f);
 
 /* The encoder: frames are queued and written as the descriptor takes them. */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -254,22 +255,41 @@ int rundir_inherit(struct rundir *rd, struct err *e)
 	return fd;
 }
 
-int rundir_release(const char *dir, int lock_fd, struct err *e)
+int rundir_release(int lock_fd, struct err *e)
 {
-	auto_free char *base = xstrdup(dir);
+	char path[PATH_MAX], *name;
 	auto_fd int base_fd = -1, global = -1;
-	char *name = strrchr(base, '/');
 
-	if (!name || name == base || !name_valid(name + 1))
-		return err_set(e, FCVM_EX_FAIL, "%s is not a VM's run directory", dir);
+	if (rundir_path(lock_fd, path, sizeof path) < 0)
+		return 0; /* removed already */
+	name = strrchr(path, '/');
 	*name++ = 0;
+	base_fd = open_base(path, false, e);
+	global = base_fd < 0 ? -1 : lock_base(base_fd, path, e);
+	if (global < 0)
+		return -1;
+	if (!rundir_remove_own(base_fd, lock_fd))
+		return fail_sys(e, "cannot remove the run directory", name);
+	return 0;
+}
+
+int rundir_rename(const char *base, const char *name, const char *new_name, struct err *e)
+{
+	auto_fd int base_fd = -1, global = -1;
+	pid_t pid;
+
+	if (!name_valid(name) || !name_valid(new_name))
+		return err_set(
+		        e, FCVM_EX_FAIL, "%s: %s", name_valid(name) ? new_name : name, NAME_RULE);
 	base_fd = open_base(base, false, e);
 	global = base_fd < 0 ? -1 : lock_base(base_fd, base, e);
 	if (global < 0)
 		return -1;
-	if (!rundir_remove_own(base_fd, name, lock_fd))
-		return fail_sys(e, "cannot remove", dir);
-	return 0;
+	if (!is_alive(base_fd, name, &pid))
+		return err_set(e, FCVM_EX_NOTFOUND, "no VM named '%s' is running", name);
+	if (renameat2(base_fd, name, base_fd, new_name, RENAME_NOREPLACE) == 0)
+		return 0;
+	return errno == EEXIST ? taken(base_fd, new_name, e) : fail_sys(e, "cannot rename", name);
 }
 
 int rundir_list(const char *base, live_fn *fn, void *ctx, struct err *e)

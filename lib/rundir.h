@@ -42,8 +42,12 @@ int rundir_janitor(const struct rundir *rd, char *title, size_t title_size, stru
  * returns its number, or -1. */
 int rundir_inherit(struct rundir *rd, struct err *e);
 
-/* Orderly end: removes our own directory. lock_fd proves that it is ours. */
-int rundir_release(const char *dir, int lock_fd, struct err *e);
+/* Orderly end: removes the directory whose lock file lock_fd is, whatever its name is by now. */
+int rundir_release(int lock_fd, struct err *e);
+
+/* Gives a running VM another name. A name that is taken or malformed is refused as by
+ * rundir_reserve(); status FCVM_EX_NOTFOUND: no VM of the old name. */
+int rundir_rename(const char *base, const char *name, const char *new_name, struct err *e);
 
 /* Removes dead directories, known by the lock file in them; other directories stay. A missing base
  * is success. */

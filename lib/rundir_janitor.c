@@ -40,7 +40,7 @@ static void ignore_signals(void)
 		signal(sigs[i], SIG_IGN);
 }
 
-static void __attribute__((noreturn)) watch(const char *name)
+static void __attribute__((noreturn)) watch(void)
 {
 	/* Granted once no process of the VM is left. Shared, so that nobody takes us for the VM. */
 	while (flock(WATCH_FD, LOCK_SH) < 0)
@@ -48,7 +48,7 @@ static void __attribute__((noreturn)) watch(const char *name)
 			_exit(1);
 	if (lock_file_at(BASE_FD, ".lock", true, true) < 0)
 		_exit(1);
-	_exit(rundir_remove_own(BASE_FD, name, WATCH_FD) ? 0 : 1);
+	_exit(rundir_remove_own(BASE_FD, WATCH_FD) ? 0 : 1);
 }
 
 static void __attribute__((noreturn))
@@ -75,7 +75,7 @@ be_janitor(const struct rundir *rd, char *title, size_t title_size)
 		memset(title, 0, title_size);
 		snprintf(title, title_size, "fcvm-rundir: janitor of %s", rd->name);
 	}
-	watch(rd->name);
+	watch();
 }
 
 int rundir_janitor(const struct rundir *rd, char *title, size_t title_size, struct err *e)

@@ -17,8 +17,11 @@ bool rundir_base_known(int base_fd);
  * -ENOTDIR. Returns 0 or -errno. */
 int rundir_remove(int base_fd, const char *name);
 
-/* Under the global lock: removes BASE/NAME if it is still the one whose lock file lock_fd is.
- * False only where it is and cannot be removed. */
-bool rundir_remove_own(int base_fd, const char *name, int lock_fd);
+/* The path of the directory whose lock file lock_fd is, as it is now: 0, or -1 if it is no more. */
+int rundir_path(int lock_fd, char *path, size_t size);
+
+/* Under the global lock: removes that directory, if it is still there. False only where it is and
+ * cannot be removed. */
+bool rundir_remove_own(int base_fd, int lock_fd);
 
 #endif

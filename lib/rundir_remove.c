@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -72,16 +74,34 @@ int rundir_remove(int base_fd, const char *name)
 	return r;
 }
 
-bool rundir_remove_own(int base_fd, const char *name, int lock_fd)
+int rundir_path(int lock_fd, char *path, size_t size)
 {
-	auto_free char *path = xasprintf("%s/lock", name);
+	static const char last[] = "/lock";
+	char link[40];
 	struct stat mine, there;
+	ssize_t n;
 
-	if (fstat(lock_fd, &mine) < 0 || fstatat(base_fd, path, &there, AT_SYMLINK_NOFOLLOW) < 0)
+	snprintf(link, sizeof link, "/proc/self/fd/%d", lock_fd);
+	n = readlink(link, path, size - 1);
+	if (n < (ssize_t)sizeof last || path[0] != '/')
+		return -1;
+	path[n] = 0;
+	/* "(deleted)" is at the end of a path that is no more; and there may be another's by now.
+	 */
+	if (fstat(lock_fd, &mine) < 0 || lstat(path, &there) < 0 || mine.st_ino != there.st_ino ||
+	        mine.st_dev != there.st_dev || strcmp(path + n - sizeof last + 1, last) != 0)
+		return -1;
+	path[n - (ssize_t)sizeof last + 1] = 0;
+	return strrchr(path, '/') > path ? 0 : -1;
+}
+
+bool rundir_remove_own(int base_fd, int lock_fd)
+{
+	char path[PATH_MAX];
+
+	if (rundir_path(lock_fd, path, sizeof path) < 0)
 		return true; /* gone already */
-	if (mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)
-		return true; /* another VM's by now */
-	return rundir_remove(base_fd, name) == 0;
+	return rundir_remove(base_fd, strrchr(path, '/') + 1) == 0;
 }
 
 static bool is_marked(int base_fd)

@@ -9,12 +9,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-int console_open(struct console *c, const char *path)
+int console_open(struct console *c, int dir)
 {
 	c->size = 0;
 	c->copy = NULL;
-	c->file = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
-	               : memfd_create("console", MFD_CLOEXEC);
+	c->file = dir < 0 ? memfd_create("console", MFD_CLOEXEC)
+	                  : openat(dir, "console.log",
+	                            O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return c->file < 0 ? -errno : 0;
 }
 

@@ -17,8 +17,8 @@ struct console {
 	size_t size;
 };
 
-/* path may be NULL: then the text lives in memory only. 0 or -errno. */
-int console_open(struct console *c, const char *path);
+/* dir: of the file console.log; -1: the text lives in memory only. 0 or -errno. */
+int console_open(struct console *c, int dir);
 /* Takes what the socket has. False when the other end has closed it. */
 bool console_drain(struct console *c, int sock);
 /* The kernel's panic line, cut to fit; false if there is none. */

@@ -3,15 +3,19 @@
 #include "assets.h"
 #include "cleanup.h"
 #include "dirs.h"
+#include "front.h"
 #include "host.h"
 #include "json.h"
+#include "num.h"
 #include "probe.h"
 #include "rundir.h"
 #include "status.h"
+#include "streams.h"
 #include "strv.h"
 #include "supervise.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -66,38 +70,76 @@ static int check_accel(const char *accel, struct err *e)
 	return err_set(e, FCVM_EX_FAIL, "--accel %s: not known: use kvm or tcg", accel);
 }
 
-/* What the run directory gives: where the console goes, and the lock whose end frees the name. */
+/* What the run directory gives: where state, log and socket go, and the lock whose end frees the
+ * name. */
 struct place {
-	const char *dir; /* NULL outside of a run directory */
+	int dir; /* -1 outside of a run directory */
 	int lock;
-	char *console;
+	int front;
+	pid_t front_pid;
 };
 
-static void take_place(struct place *p)
+static int take_place(struct place *p, struct err *e)
 {
-	const char *fd = getenv("FCVM_LOCK_FD");
+	const char *dir = getenv("FCVM_RUN_DIR"), *lock = getenv("FCVM_LOCK_FD");
+	uint64_t fd;
 
-	p->dir = getenv("FCVM_RUN_DIR");
-	p->lock = p->dir && fd ? atoi(fd) : -1;
+	*p = (struct place){.dir = -1, .lock = -1, .front = -1};
+	if (!dir || !lock)
+		return 0;
+	if (num_u64(lock, 3, INT_MAX, &fd) < 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_set(e, FCVM_EX_FAIL, "FCVM_LOCK_FD is not the lock of a run directory");
+	p->lock = (int)fd; /* this process is the last that holds it */
+	p->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return p->dir < 0 ? err_sys(e, "cannot open the run directory %s", dir) : 0;
+}
+
+/* By hand, without `fcvm run`, there is no front yet: then this process becomes it. Returns its
+ * status, or -1 in the machine's own process. */
+static int have_front(struct place *p, struct err *e)
+{
+	struct streams_opts o = {.timeout_ms = -1};
+	struct streams_end end;
+	struct control c = {.fd = -1};
+
+	p->front = front_inherited();
+	p->front_pid = getppid();
+	if (p->front >= 0)
+		return -1;
+	o.child = front_split(&c.fd, e);
+	if (o.child < 0)
+		return FCVM_EX_FAIL;
+	if (o.child == 0) {
+		p->front = front_inherited();
+		return -1;
+	}
 	if (p->lock >= 0)
-		fcntl(p->lock, F_SETFD, FD_CLOEXEC); /* this process is the last that holds it */
-	p->console = p->dir ? xasprintf("%s/console.log", p->dir) : NULL;
+		close(p->lock);
+	p->lock = -1;
+	proto_in_init(&c.in, PROTO_GUEST);
+	return streams_run(&c, &o, &end, e) < 0 ? FCVM_EX_FAIL : end.status;
 }
 
 static void leave_place(struct place *p)
 {
-	if (p->dir && p->lock >= 0)
-		rundir_release(p->dir, p->lock, NULL);
-	free(p->console);
+	if (p->lock >= 0)
+		rundir_release(p->lock, NULL);
+	if (p->dir >= 0)
+		close(p->dir);
 }
 
-static int boot_plan(const json_t *plan, const struct run_opts *o, const char *console, char *tail,
-        size_t tail_size, struct err *e)
+static int boot_plan(const json_t *plan, const struct run_opts *o, const struct place *place,
+        char *tail, size_t tail_size, struct err *e)
 {
 	auto_free char *data = dirs_data(), *append = NULL;
 	auto_fd int root = -1, image_lock = -1, scratch = -1;
-	struct supervise_opts so = {
-	        .plan = plan, .console_path = console, .tail = tail, .tail_size = tail_size};
+	struct supervise_opts so = {.plan = plan,
+	        .dir = place->dir,
+	        .front = place->front,
+	        .front_pid = place->front_pid,
+	        .lock = place->lock,
+	        .tail = tail,
+	        .tail_size = tail_size};
 	struct vmm_config c = {.n_disks = 2};
 	const struct vmm_ops *ops;
 	struct assets a = {0};
@@ -114,7 +156,8 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const char *c
 	        "%s%s%s", a.append, *a.append && o->append ? " " : "", o->append ? o->append : "");
 	c.append = append;
 	c.accel = o->accel ? o->accel : s.accel && *s.accel ? s.accel : a.accel;
-	c.cpus = s.cpus;
+	c.cpus = so.cpus = s.cpus;
+	so.accel = c.accel;
 	c.memory = so.memory = s.memory;
 	if (check_accel(c.accel, e) == 0 && assets_image(o->image, &root, &image_lock, e) == 0 &&
 	        assets_scratch(data, s.rootfs_size, &scratch, e) == 0) {
@@ -132,11 +175,14 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const char *c
 int run_plan(const struct run_opts *o, char *tail, size_t tail_size, struct err *e)
 {
 	auto_json json_t *plan = json_load_at(AT_FDCWD, o->plan, e);
-	struct place place;
-	int status;
+	struct place place = {.dir = -1, .lock = -1};
+	int status = FCVM_EX_FAIL;
 
-	take_place(&place);
-	status = plan ? boot_plan(plan, o, place.console, tail, tail_size, e) : FCVM_EX_FAIL;
+	if (plan && take_place(&place, e) == 0) {
+		status = have_front(&place, e);
+		if (status < 0)
+			status = boot_plan(plan, o, &place, tail, tail_size, e);
+	}
 	leave_place(&place);
 	return status;
 }
@@ -145,7 +191,8 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 {
 	auto_free char *kernel = xasprintf("%s/vmlinux", o->kernel);
 	auto_free char *initrd = xasprintf("%s/initrd", o->initrd);
-	struct supervise_opts so = {.tail = tail, .tail_size = tail_size};
+	struct supervise_opts so = {
+	        .dir = -1, .front = -1, .lock = -1, .tail = tail, .tail_size = tail_size};
 	struct vmm_config c = {.kernel = kernel,
 	        .initrd = initrd,
 	        .accel = o->accel,

@@ -1,52 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "health.h"
+#include "json.h"
+#include "signals.h"
 #include "status.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#define BOOT_MS    120000            /* an emulated guest on a busy host takes its time */
-#define GRACE_MS   5000              /* for the guest to act on a kill, or to end by itself */
-#define STDIN_HOLD ((size_t)1 << 20) /* unsent bytes above which stdin is not read */
+#define BOOT_MS  120000 /* an emulated guest on a busy host takes its time */
+#define GRACE_MS 5000   /* for the guest to act on a kill, or to end by itself */
+#define HOLD_MS  5000   /* for clients to read what is left once all is over */
 
-int64_t supervise_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int watch_signals(void)
-{
-	struct sigaction old;
-	sigset_t set;
-
-	sigfillset(&set);
-	/* nohup(1) means that the end of the terminal is not ours. SIGINT is taken also where a
-	 * script's shell has it ignored (any background command): who sends it to us by name means
-	 * it. */
-	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
-		sigdelset(&set, SIGHUP);
-	/* These say that this process itself is broken, or stop it. */
-	for (size_t i = 0; i < 7; i++)
-		sigdelset(&set,
-		        (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTSTP, SIGCHLD}[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigdelset(&set, SIGTTIN); /* see tty.h */
-	sigdelset(&set, SIGTTOU);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void end_machine(struct machine *m)
+void machine_end(struct machine *m)
 {
 	if (!m->vmm_ended)
 		m->vmm->ops->kill(m->vmm);
@@ -54,100 +28,65 @@ static void end_machine(struct machine *m)
 	m->deadline_ms = -1;
 }
 
-/* SIGINT, SIGTERM and SIGHUP: the container hears them first; if it does not end within its stop
- * time-out it is killed, and if even that brings no report the machine is. */
-static void begin_stop(struct machine *m, int sig)
+/* The container hears it first; if it does not end in time it is killed, and if even that brings no
+ * report the machine is. */
+void machine_stop(struct machine *m, int sig, int timeout_ms)
 {
+	if (m->paused)
+		dialogue_send(
+		        m, json_pack("{s:s, s:i, s:s}", "type", "ASK", "id", 0, "what", "UNPAUSE"));
 	dialogue_signal(m, sig);
-	if ((sig == SIGINT || sig == SIGTERM || sig == SIGHUP) && !m->stopping) {
-		m->stopping = 1;
-		m->stop_sig = sig;
-		m->deadline_ms = supervise_now() + m->stop_timeout_ms;
+	if (m->stopping > 1 || (m->stopping == 1 && m->deadline_ms <= clock_ms() + timeout_ms))
+		return;
+	m->stopping = 1;
+	m->deadline_ms = clock_ms() + timeout_ms;
+}
+
+static void on_signal(struct machine *m, int sig)
+{
+	bool ends = signals_ends(sig);
+
+	if (sig == SIGPIPE || sig == SIGWINCH || sig == SIGCONT)
+		return;
+	/* Between two runs there is nobody to ask. */
+	if (m->phase == PHASE_RUN && m->o->plan && !m->vmm_ended && m->restart.at_ms < 0) {
+		if (ends && sig != SIGQUIT) {
+			m->restart.asked = false;
+			m->restart.policy = "no";
+			machine_stop(m, sig, m->stop_timeout_ms);
+		} else {
+			dialogue_signal(m, sig);
+		}
+	} else if (ends) {
+		m->caught = m->caught ? m->caught : sig;
+		machine_end(m);
 	}
 }
 
-static void on_signal(struct machine *m)
+static void signal_event(void *ctx, uint32_t events)
 {
+	struct machine *m = ctx;
 	struct signalfd_siginfo si;
 
-	while (read(m->signals, &si, sizeof si) == sizeof si) {
-		int sig = (int)si.ssi_signo;
-
-		if (sig == SIGWINCH) {
-			if (m->terminal && m->phase == PHASE_RUN)
-				dialogue_resize(m);
-		} else if (sig == SIGCONT) {
-			/* Whoever had the terminal while we were stopped has set it to their
-			 * liking. */
-			m->want_raw = m->terminal && m->interactive;
-			if (m->terminal && m->phase == PHASE_RUN)
-				dialogue_resize(m);
-		} else if (sig == SIGPIPE) {
-			continue;
-		} else if (m->phase == PHASE_RUN && m->o->plan && !m->vmm_ended) {
-			begin_stop(m, sig);
-		} else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT) {
-			m->caught = sig;
-			end_machine(m);
-		}
-	}
+	(void)events;
+	while (read(m->signal_watch.fd, &si, sizeof si) == sizeof si)
+		on_signal(m, (int)si.ssi_signo);
 }
 
 static void on_deadline(struct machine *m)
 {
-	if (m->vmm_ended) {
-		m->cut_short = true;
-		m->caught = m->reported ? m->stop_sig : 0;
-		m->deadline_ms = -1;
-	} else if (m->phase == PHASE_BOOT || !m->o->plan) {
+	if (m->phase == PHASE_BOOT || !m->o->plan) {
 		m->timed_out = true;
-		end_machine(m);
+		machine_end(m);
 	} else if (m->stopping == 1) {
 		m->stopping = 2;
 		dialogue_signal(m, SIGKILL);
-		m->deadline_ms = supervise_now() + GRACE_MS;
+		m->deadline_ms = clock_ms() + GRACE_MS;
 	} else {
 		if (m->stopping)
 			m->stopping = 3;
-		end_machine(m);
+		machine_end(m);
 	}
-}
-
-static void on_vmm_end(struct machine *m)
-{
-	/* What the guest said before the end is still in the sockets. */
-	while (m->vmm->agent >= 0 && !m->agent_closed && !m->violation) {
-		struct pollfd p = {.fd = m->vmm->agent, .events = POLLIN};
-
-		if (poll(&p, 1, 0) <= 0)
-			break;
-		dialogue_receive(m);
-	}
-	console_drain(&m->console, m->vmm->console);
-	m->vmm_status = proc_wait(&m->vmm->proc);
-	m->vmm_ended = true;
-}
-
-enum { P_AGENT, P_CONSOLE, P_VMM, P_SIGNAL, P_WAKE, P_STDIN, P_COUNT };
-
-static int wait_for(struct machine *m, struct pollfd p[P_COUNT])
-{
-	bool input = m->phase == PHASE_RUN && !m->vmm_ended && m->stdin_open &&
-	             m->stdin_credit > 0 && m->out.end - m->out.start < STDIN_HOLD;
-	int64_t left = m->deadline_ms < 0 ? -1 : m->deadline_ms - supervise_now();
-
-	p[P_AGENT] = (struct pollfd){m->agent_closed ? -1 : m->vmm->agent,
-	        (short)(POLLIN | (proto_pending(&m->out) && !m->agent_mute ? POLLOUT : 0)), 0};
-	if (m->vmm->agent < 0)
-		p[P_AGENT] = (struct pollfd){m->vmm->listen, POLLIN, 0};
-	p[P_CONSOLE] = (struct pollfd){m->vmm->console, POLLIN, 0};
-	p[P_VMM] = (struct pollfd){m->vmm_ended ? -1 : m->vmm->proc.pidfd, POLLIN, 0};
-	p[P_SIGNAL] = (struct pollfd){m->signals, POLLIN, 0};
-	p[P_WAKE] = (struct pollfd){m->wake, POLLIN, 0};
-	p[P_STDIN] = (struct pollfd){input ? STDIN_FILENO : -1, POLLIN, 0};
-	if (m->deadline_ms >= 0 && left < 0)
-		left = 0;
-	return poll(p, P_COUNT, left > 0x7fffffff ? 0x7fffffff : (int)left);
 }
 
 /* The guest has dialled out. */
@@ -159,138 +98,269 @@ static void take_agent(struct vmm *v)
 	v->agent = accept4(v->listen, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/* The terminal's turn to be made raw, or ours to be stopped until we are in its foreground. */
-static void claim_terminal(struct machine *m)
+static void agent_event(void *ctx, uint32_t events)
 {
-	m->want_raw = false;
-	if (m->stopping || m->phase == PHASE_END)
-		return; /* the end needs no terminal */
-	if (tty_is_ours(STDIN_FILENO))
-		tty_raw(&m->tty, STDIN_FILENO);
-	else
-		tty_stop(SIGTTOU); /* continued, we are here again after SIGCONT was seen */
+	struct machine *m = ctx;
+
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (m->vmm->agent >= 0) {
+		dialogue_receive(m);
+		return;
+	}
+	take_agent(m->vmm);
+	if (m->vmm->agent < 0)
+		return;
+	loop_remove(&m->loop, &m->agent_watch);
+	loop_add(&m->loop, &m->agent_watch, m->vmm->agent, EPOLLIN, agent_event, m);
+}
+
+static void console_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+
+	(void)events;
+	if (console_drain(&m->console, m->vmm->console))
+		return;
+	loop_remove(&m->loop, &m->console_watch);
+	close(m->vmm->console);
+	m->vmm->console = -1;
+}
+
+static void wake_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+	uint64_t count;
+
+	(void)events;
+	(void)!read(m->wake, &count, sizeof count);
+}
+
+static void vmm_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+
+	(void)events;
+	/* What the guest said before the end is still in the sockets. */
+	while (m->vmm->agent >= 0 && !m->agent_closed && !m->violation) {
+		struct pollfd p = {.fd = m->vmm->agent, .events = POLLIN};
+
+		if (poll(&p, 1, 0) <= 0)
+			break;
+		dialogue_receive(m);
+	}
+	console_drain(&m->console, m->vmm->console);
+	loop_remove(&m->loop, &m->vmm_watch);
+	m->vmm_status = proc_wait(&m->vmm->proc);
+	m->vmm_ended = true;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Milliseconds until something is due, for epoll_wait(2). */
+static int time_left(const struct machine *m)
+{
+	int64_t next = earlier(m->deadline_ms, earlier(m->restart.at_ms, health_next(m))), left;
+
+	if (next < 0)
+		return -1;
+	left = next - clock_ms();
+	return left < 0 ? 0 : left > 0x7fffffff ? 0x7fffffff : (int)left;
 }
 
 static void step(struct machine *m)
 {
-	struct pollfd p[P_COUNT];
-	uint64_t count;
+	int64_t now;
 
-	if (m->want_raw)
-		claim_terminal(m);
-	if (wait_for(m, p) < 0)
-		return;
-	if (p[P_CONSOLE].revents && !console_drain(&m->console, m->vmm->console)) {
-		close(m->vmm->console);
-		m->vmm->console = -1;
-	}
-	if (p[P_SIGNAL].revents)
-		on_signal(m);
-	if (p[P_AGENT].revents & (POLLIN | POLLHUP | POLLERR)) {
-		if (m->vmm->agent >= 0)
-			dialogue_receive(m);
-		else
-			take_agent(m->vmm);
-	}
-	if (p[P_WAKE].revents && read(m->wake, &count, sizeof count) == sizeof count)
-		dialogue_outputs(m);
-	if (p[P_STDIN].revents)
-		dialogue_stdin(m);
-	if (p[P_VMM].revents)
-		on_vmm_end(m);
+	if (m->vmm->agent >= 0 && !m->agent_closed)
+		loop_want(&m->loop, &m->agent_watch,
+		        EPOLLIN | (proto_pending(&m->out) && !m->agent_mute ? EPOLLOUT : 0));
+	loop_once(&m->loop, time_left(m));
+	if (m->agent_closed)
+		loop_remove(&m->loop, &m->agent_watch);
+	hub_turn(m);
 	if (!m->agent_mute && m->vmm->agent >= 0 && proto_flush(&m->out, m->vmm->agent) < 0)
 		m->agent_mute = true; /* what it said before is still to be read */
-	if (m->deadline_ms >= 0 && supervise_now() >= m->deadline_ms)
+	now = clock_ms();
+	if (m->deadline_ms >= 0 && now >= m->deadline_ms)
 		on_deadline(m);
+	container_due(m, now);
+	health_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
-		end_machine(m);
+		machine_end(m);
 	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
-		m->deadline_ms = supervise_now() + GRACE_MS;
+		m->deadline_ms = clock_ms() + GRACE_MS;
 	/* The report is in, and nothing of this machine outlives it: do not wait for its shutdown.
 	 */
 	if (m->reported && !m->vmm_ended)
-		end_machine(m);
+		machine_end(m);
 }
 
-static bool outputs_done(const struct machine *m)
+/* What the plan says of the container's life. */
+static int read_plan(struct machine *m, struct err *e)
 {
-	return (!m->sink[0] || sink_idle(m->sink[0])) && (!m->sink[1] || sink_idle(m->sink[1])) &&
-	       (!m->trace || sink_idle(m->trace));
+	const json_t *plan = m->o->plan, *own = json_object_get(plan, "fcvm");
+	const json_t *restart = json_object_get(own, "restart"), *log = json_object_get(own, "log");
+	const char *name = json_string_value(json_object_get(plan, "name"));
+	const char *policy = json_string_value(json_object_get(restart, "policy"));
+	const char *driver = json_string_value(json_object_get(log, "driver"));
+	json_int_t timeout = json_integer_value(json_object_get(own, "stopTimeout"));
+	json_int_t size = json_integer_value(json_object_get(log, "maxSize"));
+	json_int_t max = json_integer_value(json_object_get(restart, "max"));
+	int r;
+
+	snprintf(m->name, sizeof m->name, "%s", name ? name : "");
+	m->stop_timeout_ms = timeout > 1000000 ? 1000000000 : (int)timeout * 1000;
+	m->terminal = json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"));
+	m->interactive = json_is_true(json_object_get(own, "interactive"));
+	m->restart.policy = policy ? policy : "no";
+	m->restart.max = max > 0 && max < 1000000 ? (int)max : 0;
+	m->restart.at_ms = -1;
+	health_init(m);
+	if (json_is_true(json_object_get(own, "straceAgent"))) {
+		m->console.copy = m->trace = sink_new(STDERR_FILENO, m->wake);
+		loop_add(&m->loop, &m->wake_watch, m->wake, EPOLLIN, wake_event, m);
+	}
+	if (m->o->dir < 0 || (driver && !strcmp(driver, "none")))
+		return 0;
+	r = clog_open(m->o->dir, size > 0 ? (uint64_t)size : 0, &m->log);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot make the container's log");
+	}
+	return 0;
+}
+
+static int watch(struct machine *m, struct watch *w, int fd, void (*fn)(void *ctx, uint32_t events),
+        struct err *e)
+{
+	return fd < 0 || loop_add(&m->loop, w, fd, EPOLLIN, fn, m) < 0
+	               ? err_sys(e, "cannot watch the machine")
+	               : 0;
 }
 
 static int prepare(struct machine *m, struct err *e)
 {
-	const json_t *own = json_object_get(m->o->plan, "fcvm");
-	json_int_t timeout = json_integer_value(json_object_get(own, "stopTimeout"));
-	int r = console_open(&m->console, m->o->console_path);
+	struct vmm *v = m->vmm;
+	int r = console_open(&m->console, m->o->dir);
 
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "cannot write the console log");
 	}
-	m->signals = watch_signals();
+	r = loop_init(&m->loop);
 	m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (m->signals < 0 || m->wake < 0)
-		return err_sys(e, "cannot watch signals");
-	proto_in_init(&m->in);
-	m->stop_timeout_ms = timeout > 1000000 ? 1000000000 : (int)timeout * 1000;
+	if (r < 0 || m->wake < 0)
+		return err_sys(e, "cannot make the event loop");
+	proto_in_init(&m->in, PROTO_GUEST);
+	if (watch(m, &m->signal_watch, signals_watch(), signal_event, e) < 0 ||
+	        watch(m, &m->agent_watch, v->agent >= 0 ? v->agent : v->listen, agent_event, e) <
+	                0 ||
+	        watch(m, &m->console_watch, v->console, console_event, e) < 0 ||
+	        watch(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
+		return -1;
 	if (!m->o->plan)
 		return 0;
-	if (json_is_true(json_object_get(own, "straceAgent")))
-		m->console.copy = m->trace = sink_new(STDERR_FILENO, m->wake);
-	m->terminal =
-	        json_is_true(json_object_get(json_object_get(m->o->plan, "process"), "terminal"));
-	m->interactive = json_is_true(json_object_get(own, "interactive"));
-	m->stdin_open = m->interactive;
-	m->sink[0] = sink_new(STDOUT_FILENO, m->wake);
-	if (!m->terminal)
-		m->sink[1] = sink_new(STDERR_FILENO, m->wake);
-	if (!m->sink[0] || (!m->terminal && !m->sink[1]))
-		return err_sys(e, "cannot start a thread");
-	m->want_raw = m->terminal && m->interactive;
+	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
+		return -1;
+	if (m->o->front >= 0) {
+		struct conn *c = hub_add(m, m->o->front);
+
+		if (!c)
+			return err_sys(e, "cannot watch the process in the foreground");
+		c->front = true;
+	}
+	state_write(m);
 	return 0;
+}
+
+/* The machine has ended: clients hear it, and read what is left. The process in the foreground
+ * takes as long as its reader does; a signal to it ends that wait. */
+static void say_goodbye(struct machine *m, int status, const char *why)
+{
+	int64_t until = clock_ms() + HOLD_MS;
+
+	if (!m->reported) {
+		calls_end(m, FCVM_EX_FAIL, "the VM has ended");
+		container_over(m, status, why);
+	}
+	m->deadline_ms = m->restart.at_ms = -1;
+	health_stop(m);
+	state_write(m);
+	for (struct conn *c = m->conns; c; c = c->next)
+		if (!c->hold)
+			c->closing = true;
+	hub_turn(m);
+	while (hub_is_held(m)) {
+		bool front = false;
+
+		for (struct conn *c = m->conns; c; c = c->next)
+			front |= c->front && !m->stopping;
+		if (!front && clock_ms() >= until)
+			break;
+		loop_once(&m->loop, front ? -1 : (int)(until - clock_ms()) + 1);
+		hub_turn(m);
+	}
+}
+
+static void release(struct machine *m)
+{
+	hub_close_all(m);
+	calls_end(m, FCVM_EX_FAIL, NULL);
+	health_free(m);
+	clog_close(m->log);
+	if (m->trace)
+		sink_finish(m->trace);
+	while (m->trace && !sink_idle(m->trace) && !m->caught)
+		loop_once(&m->loop, -1);
+	sink_free(m->trace);
+	console_close(&m->console);
+	proto_in_free(&m->in);
+	proto_out_free(&m->out);
+	proto_text_clear(&m->control);
+	proto_text_clear(&m->exit_text);
+	if (m->signal_watch.fd >= 0)
+		close(m->signal_watch.fd);
+	if (m->wake >= 0)
+		close(m->wake);
+	if (m->loop.epoll >= 0)
+		close(m->loop.epoll);
 }
 
 int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 {
+	static const struct watch none = {.fd = -1};
 	struct machine m = {.vmm = v,
 	        .o = o,
+	        .loop.epoll = -1,
 	        .console.file = -1,
-	        .tty.fd = -1,
 	        .wake = -1,
-	        .signals = -1,
-	        .deadline_ms = supervise_now() + BOOT_MS};
+	        .agent_watch = none,
+	        .console_watch = none,
+	        .vmm_watch = none,
+	        .signal_watch = none,
+	        .listen_watch = none,
+	        .wake_watch = none,
+	        .restart = {.policy = "no", .at_ms = -1},
+	        .created_ns = clock_real_ns(),
+	        .deadline_ms = clock_ms() + BOOT_MS};
 	int status;
 
 	if (prepare(&m, e) < 0) {
-		end_machine(&m);
-		on_vmm_end(&m);
+		machine_end(&m);
+		m.vmm_status = proc_wait(&v->proc);
+		m.vmm_ended = true;
 		e->status = FCVM_EX_FAIL;
 	} else {
 		while (!m.vmm_ended)
 			step(&m);
-		for (int i = 0; i < 2; i++)
-			if (m.sink[i])
-				sink_finish(m.sink[i]);
-		if (m.trace)
-			sink_finish(m.trace);
-		/* A signal ends the wait for a reader that does not read; the one that stopped the
-		 * container bounds it. */
-		m.deadline_ms = m.stopping ? supervise_now() + GRACE_MS : -1;
-		while (!outputs_done(&m) && !m.caught && !m.cut_short)
-			step(&m);
-		m.cut_short = !outputs_done(&m);
 		verdict(&m, e);
+		say_goodbye(&m, e->status, e->text);
 	}
 	status = e->status;
-	tty_restore(&m.tty);
-	sink_free(m.sink[0]);
-	sink_free(m.sink[1]);
-	sink_free(m.trace);
-	console_close(&m.console);
-	proto_in_free(&m.in);
-	proto_out_free(&m.out);
-	proto_text_clear(&m.control);
-	proto_text_clear(&m.exit_text);
+	release(&m);
 	return status;
 }

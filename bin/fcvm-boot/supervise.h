@@ -1,72 +1,146 @@
 /* SPDX-License-Identifier: MIT
  * One running machine, from the VMM's start to the exit status: the conversation with the agent,
- * the caller's standard streams and signals, and the verdict on how it ended. */
+ * the clients on the control socket, and the verdict on how it ended. One process, one loop, no
+ * threads: nothing here waits for anybody but the kernel. */
 #ifndef FCVM_SUPERVISE_H
 #define FCVM_SUPERVISE_H
 
+#include "clog.h"
 #include "console.h"
+#include "loop.h"
 #include "proto.h"
 #include "sink.h"
-#include "tty.h"
 #include "vmm.h"
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct supervise_opts {
-	const json_t *plan;       /* NULL: only see the agent come up, then end the machine */
-	const char *console_path; /* NULL: keep the console in memory */
-	uint64_t memory;          /* for the message of an out-of-memory kill */
-	char *tail;               /* where the console's last lines go if they may tell why the */
-	size_t tail_size;         /* machine failed; left empty otherwise */
+	const json_t *plan; /* NULL: only see the agent come up, then end the machine */
+	int dir;   /* the run directory; -1: none, so no console file, log or control socket */
+	int front; /* connection of the process in the foreground; -1: none */
+	pid_t front_pid; /* its pid, for people; 0: none */
+	int lock;        /* of the run directory, with a pid for people in it; -1: none */
+	const char *accel;
+	uint64_t memory; /* bytes: for the message of an out-of-memory kill, and the state */
+	unsigned cpus;
+	char *tail;       /* where the console's last lines go if they may tell why the */
+	size_t tail_size; /* machine failed; left empty otherwise */
 };
 
-/* Runs until the machine has ended and all output is written. Returns the exit status; problems of
- * the machine itself (not of the container) are FCVM_EX_FAIL with e filled, a container that could
- * not run has its status and e filled, and e->text is empty otherwise. */
+/* Runs until the machine has ended and all output is handed over. Returns the exit status; problems
+ * of the machine itself (not of the container) are FCVM_EX_FAIL with e filled, a container that
+ * could not run has its status and e filled, and e->text is empty otherwise. */
 int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e);
 
-/* --- shared by supervise.c, dialogue.c and verdict.c --- */
+/* --- shared by the files of supervise.c --- */
 
-#define MAIN_CHANNEL 1
-#define END_MS       30000 /* for a machine that was told to end */
-
-int64_t supervise_now(void); /* CLOCK_MONOTONIC, milliseconds */
+#define CONTAINER_CHANNEL 1
+#define WINDOW            ((size_t)256 << 10) /* bytes that may wait, of a stream that nobody limits */
+#define CREDIT_MAX        ((size_t)1 << 20) /* what a client may take at once of a stream */
+#define WIRE_HOLD         ((size_t)1 << 20) /* unsent bytes to the agent above which no client is read */
 
 enum phase {
 	PHASE_BOOT, /* no word from the agent yet */
 	PHASE_RUN,  /* the plan (if any) was sent */
-	PHASE_END   /* the container's end was reported, or the machine is being ended */
+	PHASE_END   /* the container is over for good, or the machine is being ended */
+};
+
+enum role {
+	ROLE_NEW,    /* connected, has asked nothing */
+	ROLE_STREAM, /* joined to the container's streams */
+	ROLE_EXEC,   /* joined to a call's */
+	ROLE_WAIT,   /* told when the container is over */
+	ROLE_ASK,    /* waits for the agent's answer */
+	ROLE_RESTART /* told when the container runs again */
+};
+
+/* A client on the control socket, or the process in the foreground. */
+struct conn {
+	struct machine *m;
+	struct watch watch;
+	struct proto_in in;
+	struct proto_out out;
+	struct proto_text text;
+	enum role role;
+	bool front;          /* its end is the machine's */
+	bool hold;           /* ROLE_WAIT: keep the run directory until it is gone */
+	bool closing;        /* to be closed once what is queued was sent */
+	bool dead;           /* to be freed */
+	struct call *call;   /* ROLE_EXEC */
+	int64_t credit[2];   /* ROLE_STREAM: what it takes; below 0 by what was under way as it came
+	                      */
+	bool reset[2];       /* it does not want that output */
+	bool wants_stdin;    /* and may write to the container */
+	uint64_t in_granted; /* so many bytes */
+	json_int_t ask;      /* ROLE_ASK: number of the question */
+	struct conn *next;
+};
+
+/* A process beside the container's own: fcvm exec's, or a health probe. */
+struct call {
+	uint16_t channel;
+	struct conn *owner; /* NULL: nobody is there any more, or it is ours */
+	void (*over)(struct machine *m, int status); /* ours: called at its end */
+	bool detach;                                 /* leave it alone as soon as it runs */
+	bool tty, interactive;
+	struct proto_text exit_text;
+	uint64_t granted[2]; /* what the guest may still send */
+	uint64_t in_granted; /* what the client may still send */
+	bool in_eof;
+	struct call *next;
 };
 
 struct machine {
 	struct vmm *vmm;
 	const struct supervise_opts *o;
+	struct loop loop;
+	struct watch agent_watch, console_watch, vmm_watch, signal_watch, listen_watch;
 	struct console console;
+	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
+	int wake;           /* its eventfd */
+	struct watch wake_watch;
+	struct clog *log; /* NULL: none is kept */
 	enum phase phase;
+
 	struct proto_in in;
 	struct proto_out out;
 	struct proto_text control, exit_text;
 	bool agent_closed; /* nothing more to read */
 	bool agent_mute;   /* it takes nothing more */
 
-	struct sink *sink[2]; /* stdout, stderr; NULL: not used */
-	bool reset_sent[2];
-	size_t granted[2];  /* what the guest may still send */
-	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
-	int wake;           /* eventfd of the sinks */
-	bool interactive, terminal, want_raw;
-	bool stdin_open;
-	uint64_t stdin_credit;
-	struct tty tty;
+	struct conn *conns;
+	struct call *calls;
+	uint16_t last_channel;
+	json_int_t last_ask;
 
-	int signals;         /* signalfd */
+	bool interactive, terminal;
+	bool running, paused; /* the container */
+	bool front_gone;      /* the process in the foreground has detached */
+	size_t granted[2];    /* what the guest may still send of the container's output */
+	bool out_reset[2];    /* the container was told that nobody reads it */
+	uint64_t in_pool;     /* stdin that the guest takes and no client was granted */
+	struct conn *in_owner;
+	bool in_eof;
+	bool in_over;     /* and no client is left that could feed another run of it */
+	uint64_t in_debt; /* what clients may still send of the last run's credit */
+
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; -1: none */
 	int stopping;        /* 0; 1: signalled; 2: killed in the guest; 3: machine killed */
-	int stop_sig;        /* that began it */
 	int stop_timeout_ms;
-	int caught; /* the signal that ended the wait, before the container ran or after it ended */
-	bool cut_short; /* output was still waiting then */
+	int caught; /* the signal that ended the machine before the container ran */
+
+	char name[64];
+	int64_t created_ns, started_ns; /* CLOCK_REALTIME */
+	struct restart {
+		const char *policy; /* "no", "on-failure", "always" */
+		int max, tries;     /* on-failure: at most so many; 0: no limit */
+		int count;          /* of all */
+		bool asked;         /* fcvm restart: once more, whatever the policy */
+		int64_t at_ms, delay_ms;
+	} restart;
+	struct health *health; /* NULL: no probe */
 
 	bool vmm_ended;
 	int vmm_status;        /* wait status */
@@ -79,12 +153,56 @@ struct machine {
 	const char *violation; /* how the guest broke the protocol */
 };
 
-/* dialogue.c */
-void dialogue_receive(struct machine *m); /* reads the agent's socket, handles the frames */
-void dialogue_stdin(struct machine *m);   /* reads our stdin, as far as there is credit */
-void dialogue_outputs(struct machine *m); /* grants what the sinks have written */
-void dialogue_signal(struct machine *m, int sig);
-void dialogue_resize(struct machine *m);
+/* supervise.c */
+void machine_end(struct machine *m); /* at once, without the guest's help */
+void machine_stop(struct machine *m, int sig, int timeout_ms); /* the container first */
+
+/* dialogue.c: the agent's side */
+void dialogue_receive(struct machine *m);
+void dialogue_send(struct machine *m, json_t *message); /* takes the reference */
+void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uint8_t flags,
+        const void *data, size_t n);
+void dialogue_signal(struct machine *m, int sig); /* to the container */
+void dialogue_plan(struct machine *m);
+
+/* container.c: the container's own streams, shared by its clients and the log; its ends */
+void container_frame(struct machine *m, const struct frame *f);
+void container_started(struct machine *m);
+void container_credit(struct machine *m); /* grants the guest what all clients take */
+int container_client_frame(struct conn *c, const struct frame *f);
+void container_join(struct conn *c, bool wants_stdin);
+void container_leave(struct conn *c);
+void container_over(
+        struct machine *m, int status, const char *error); /* for good: tells all clients */
+void container_due(struct machine *m, int64_t now);        /* a restart, when its time has come */
+
+/* call.c */
+struct call *call_new(struct machine *m, const json_t *request, struct conn *owner, struct err *e);
+bool call_frame(struct machine *m, const struct frame *f); /* false: no such channel */
+void call_started(struct machine *m, uint16_t channel);
+int call_client_frame(struct conn *c, const struct frame *f);
+void call_leave(struct conn *c); /* its client has gone: its processes go, too */
+void call_kill(struct machine *m, uint16_t channel);
+void call_abandon(struct machine *m, uint16_t channel); /* and nobody wants to hear of its end */
+void calls_end(struct machine *m, int status, const char *error);
+
+/* hub.c: connections */
+int hub_listen(struct machine *m, struct err *e);
+struct conn *hub_add(struct machine *m, int fd);
+void hub_tell(struct conn *c, json_t *message); /* takes the reference */
+void hub_refuse(struct conn *c, int status, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+void hub_turn(struct machine *m); /* sends what is queued, closes what is over */
+void hub_close_all(struct machine *m);
+bool hub_is_held(const struct machine *m);
+
+/* request.c */
+void request_handle(struct conn *c, const json_t *request);
+void request_answered(struct machine *m, const json_t *answer);
+void request_detach(struct conn *c);
+
+/* state.c */
+void state_write(struct machine *m);
 
 /* verdict.c */
 int verdict(const struct machine *m, struct err *e);

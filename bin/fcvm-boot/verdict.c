@@ -48,22 +48,10 @@ static int machine_failed(const struct machine *m, struct err *e)
 	return err_set(e, FCVM_EX_FAIL, "the guest ended without reporting how the container did");
 }
 
-/* Output that could not be delivered (a full disk) is a failure, whatever the container said. */
-static void lost_output(const struct machine *m, struct err *e)
-{
-	for (int i = 0; i < 2; i++) {
-		int error = m->sink[i] ? sink_error(m->sink[i]) : 0;
-
-		if (error)
-			err_set(e, FCVM_EX_FAIL, "cannot write the container's %s: %s",
-			        i ? "stderr" : "stdout", strerror(error));
-	}
-}
-
 int verdict(const struct machine *m, struct err *e)
 {
 	err_set(e, 0, "%s", "");
-	if (m->caught && (!m->reported || m->cut_short)) {
+	if (m->caught && !m->reported) {
 		e->status = FCVM_EX_SIGNAL + m->caught;
 	} else if (!m->reported && m->stopping >= 3) {
 		err_set(e, FCVM_EX_SIGNAL + SIGKILL,
@@ -81,7 +69,6 @@ int verdict(const struct machine *m, struct err *e)
 		        (unsigned long long)m->o->memory >> 20);
 	} else {
 		e->status = m->status;
-		lost_output(m, e);
 	}
 	return e->status;
 }

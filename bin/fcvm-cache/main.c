@@ -43,6 +43,15 @@ static const struct opt_spec spec = {
         .table = table,
 };
 
+/* Whether there is a line of progress to clear: on a terminal even that would be seen. */
+static bool ticked(bool now)
+{
+	static bool ever;
+
+	ever |= now;
+	return ever;
+}
+
 /* At most ten times a second. */
 static void tick(const char *what, uint64_t done, uint64_t total)
 {
@@ -53,6 +62,7 @@ static void tick(const char *what, uint64_t done, uint64_t total)
 	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < 100)
 		return;
 	last = now;
+	ticked(true);
 	if (!total && !done)
 		progress("%s", what);
 	else if (total)
@@ -80,7 +90,8 @@ static int verb_pull(struct store *s, const struct cache_opts *o, char **args, s
 	if (pull_policy_parse(o->pull, &p.policy, e) < 0)
 		return -1;
 	status = pull_image(s, *args, &p, &r, e);
-	progress_end();
+	if (ticked(false))
+		progress_end();
 	if (r.note && !o->quiet)
 		msg("%s", r.note);
 	if (!status && o->json) {

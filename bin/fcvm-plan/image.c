@@ -71,7 +71,7 @@ static int check(const struct plan_image *im, struct err *e)
 
 int plan_image_read(const json_t *config, struct plan_image *im, struct err *e)
 {
-	const json_t *c;
+	const json_t *c, *test;
 	const char *os;
 
 	*im = (struct plan_image){0};
@@ -88,6 +88,8 @@ int plan_image_read(const json_t *config, struct plan_image *im, struct err *e)
 	        get_words(c, "Cmd", &im->cmd, e) < 0 ||
 	        get(c, "Volumes", JSON_OBJECT, &im->volumes, e) < 0 ||
 	        get(c, "Labels", JSON_OBJECT, &im->labels, e) < 0 ||
+	        get(c, "Healthcheck", JSON_OBJECT, &im->healthcheck, e) < 0 ||
+	        (im->healthcheck && get_words(im->healthcheck, "Test", &test, e) < 0) ||
 	        get_str(c, "User", &im->user, e) < 0 ||
 	        get_str(c, "WorkingDir", &im->workdir, e) < 0 ||
 	        get_str(c, "StopSignal", &im->stop_signal, e) < 0)

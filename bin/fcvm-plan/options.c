@@ -34,8 +34,35 @@ static const struct opt run_table[] = {
         {0, "stop-timeout", "SECONDS", "time it gets for that, before SIGKILL (10)", OPT_U64,
                 O(stop_timeout), false},
 
+        {'d', "detach", NULL, "leave it running, and print its name", OPT_FLAG, O(detach), false},
+        {0, "wait", "WHEN", "with --detach, until it is running or healthy (running)", OPT_STR,
+                O(wait), false},
+        {0, "detach-keys", "KEYS", "what leaves it running (ctrl-p,ctrl-q)", OPT_STR,
+                O(detach_keys), false},
+        {0, "restart", "POLICY", "no, always or on-failure[:TIMES] (no)", OPT_STR, O(restart),
+                false},
+        {0, "log-driver", "NAME", "k8s-file, or none (k8s-file)", OPT_STR, O(log_driver), false},
+        {0, "log-opt", "max-size=SIZE", "how much of the log is kept (16m)", OPT_LIST, O(log_opt),
+                false},
+
+        {0, NULL, NULL, "Health", OPT_HEAD, 0, false},
+        {0, "health-cmd", "COMMAND", "what tells whether it is well, by its status; none for none",
+                OPT_STR, O(health_cmd), false},
+        {0, "health-check", "URL", "the same by an HTTP GET from inside the VM", OPT_STR,
+                O(health_url), false},
+        {0, "health-interval", "TIME", "between probes (30s)", OPT_STR, O(health_interval), false},
+        {0, "health-timeout", "TIME", "a probe may take (30s)", OPT_STR, O(health_timeout), false},
+        {0, "health-retries", "N", "failures in a row until it is unhealthy (3)", OPT_U64,
+                O(health_retries), false},
+        {0, "health-start-period", "TIME", "in which failures do not count (0s)", OPT_STR,
+                O(health_start_period), false},
+        {0, "no-healthcheck", NULL, "no probe, whatever the image says", OPT_FLAG,
+                O(no_healthcheck), false},
+
         {0, NULL, NULL, "Identity", OPT_HEAD, 0, false},
         {0, "name", "NAME", "name of the VM (an unused adjective_noun)", OPT_STR, O(name), false},
+        {0, "replace", NULL, "stop a VM of that name first", OPT_FLAG, O(replace), false},
+        {0, "cidfile", "FILE", "write the VM's name to a new file", OPT_STR, O(cidfile), false},
         {'h', "hostname", "NAME", "host name in the container (the VM's name)", OPT_STR,
                 O(hostname), false},
         {'l', "label", "NAME[=VALUE]", "add a label", OPT_LIST, O(label), false},
@@ -118,6 +145,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 	static const char *const vmms[] = {"auto", "qemu", NULL};
+	static const char *const waits[] = {"running", "started", "healthy", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
 		return -1;
@@ -125,6 +153,12 @@ static int check_words(const struct plan_opts *o, struct err *e)
 		return -1;
 	if (o->hypervisor && one_of("--hypervisor", o->hypervisor, vmms, e) < 0)
 		return -1;
+	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
+		return -1;
+	if (o->wait && !o->detach)
+		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");
+	if (o->replace && !(o->name && *o->name))
+		return err_set(e, FCVM_EX_USAGE, "--replace goes with --name");
 	if (o->name && *o->name && !name_valid(o->name))
 		return err_set(e, FCVM_EX_USAGE, "--name %s: %s", o->name, NAME_RULE);
 	if (o->hostname && *o->hostname && !name_valid_hostname(o->hostname))
@@ -217,7 +251,7 @@ static int check_text(const struct plan_opts *o, struct err *e)
 static int check(const struct plan_opts *o, struct err *e)
 {
 	static const struct plan_image none = {0};
-	json_t *parts[5] = {NULL};
+	json_t *parts[6] = {NULL};
 	int r = -1;
 
 	if (check_text(o, e) < 0 || plan_env_check(o, environ, e) < 0)
@@ -227,9 +261,9 @@ static int check(const struct plan_opts *o, struct err *e)
 		return -1;
 	if ((parts[0] = plan_caps(o, o->user, e)) && (parts[1] = plan_rlimits(o, e)) &&
 	        (parts[2] = plan_mounts(o, &none, e)) && (parts[3] = plan_labels(o, &none, e)) &&
-	        (parts[4] = plan_annotations(o, e)))
+	        (parts[4] = plan_annotations(o, e)) && (parts[5] = plan_life(o, &none, e)))
 		r = 0;
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		json_decref(parts[i]);
 	return r;
 }
@@ -274,7 +308,7 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
-	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume};
+	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

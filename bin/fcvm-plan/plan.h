@@ -27,11 +27,15 @@
 struct plan_opts {
 	const char *name, *user, *workdir, *entrypoint, *hostname, *stop_signal, *pull, *platform;
 	const char *hypervisor, *accel, *authfile, *network, *config;
-	uint64_t stop_timeout, cpu_milli, memory, rootfs_size;
+	const char *restart, *log_driver, *wait, *detach_keys, *cidfile;
+	const char *health_cmd, *health_url, *health_interval, *health_timeout,
+	        *health_start_period;
+	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries;
+	bool detach, replace, no_healthcheck;
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
 	bool tls_verify;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
-	        volume;
+	        volume, log_opt;
 	const char *image;
 	char **command; /* into argv */
 	int n_command;
@@ -56,7 +60,7 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 /* What the image says, checked: types, sizes, no NULs. All borrowed from the config; absent and
  * null members are NULL. Lists hold strings only. */
 struct plan_image {
-	const json_t *env, *entrypoint, *cmd, *volumes, *labels;
+	const json_t *env, *entrypoint, *cmd, *volumes, *labels, *healthcheck;
 	const char *user, *workdir, *stop_signal;
 };
 int plan_image_read(const json_t *config, struct plan_image *im, struct err *e);
@@ -71,12 +75,11 @@ json_t *plan_env(const struct plan_opts *o, const struct plan_image *im, const c
 /* Whether --env-file and --env can be used, as far as it can be told without reading what can be
  * read only once. 0, or -1 with e filled. */
 int plan_env_check(const struct plan_opts *o, char **caller_env, struct err *e);
-/* Adds the lines of an environment file to vars ({name: value}); `file` names it in errors. */
-int plan_env_lines(json_t *vars, char *text, const char *file, char **caller_env, struct err *e);
-
 json_t *plan_rlimits(const struct plan_opts *o, struct err *e);
 json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e);
 json_t *plan_labels(const struct plan_opts *o, const struct plan_image *im, struct err *e);
+/* {"restart": …, "log": …, "health": … or null} */
+json_t *plan_life(const struct plan_opts *o, const struct plan_image *im, struct err *e);
 json_t *plan_annotations(const struct plan_opts *o, struct err *e);
 
 /* Calls fn for each part of a comma-separated value. */

@@ -54,7 +54,7 @@ static bool no_snapshot(const struct plan_opts *o)
 
 char *plan_options_shell(const struct plan_opts *o)
 {
-	auto_strv struct strv net = {0};
+	auto_strv struct strv net = {0}, front = {0};
 	auto_free char *data = dirs_data();
 	char *text = NULL;
 	size_t size;
@@ -66,6 +66,13 @@ char *plan_options_shell(const struct plan_opts *o)
 		strv_addl(&net, "--publish", o->publish.v[i], NULL);
 	if (o->network && (net.n || strcmp(o->network, "none") != 0))
 		strv_addl(&net, "--network", o->network, NULL);
+	if (o->detach)
+		strv_addl(&front, "--detach",
+		        o->wait && !strcmp(o->wait, "healthy") ? "healthy" : "started", NULL);
+	if (o->detach_keys)
+		strv_addl(&front, "--detach-keys", o->detach_keys, NULL);
+	if (o->cidfile)
+		strv_addl(&front, "--cidfile", o->cidfile, NULL);
 	assign(f, "image", o->image);
 	assign(f, "name", o->name);
 	assign(f, "pull", o->pull);
@@ -80,6 +87,8 @@ char *plan_options_shell(const struct plan_opts *o)
 	assign(f, "network", o->network);
 	assign_list(f, "net_args", &net);
 	assign_list(f, "vol_args", &o->volume);
+	assign_list(f, "front_args", &front);
+	assign(f, "replace", o->replace ? "1" : "0");
 	assign(f, "data_dir", data);
 	assign(f, "root", geteuid() == 0 ? "1" : "0");
 	fclose(f);

@@ -107,7 +107,7 @@ static int run(int argc, char **argv, int first, const char *name, struct err *e
 	execvp(argv[first], argv + first);
 	cannot_run(argv[first], e);
 err_release:
-	rundir_release(rd.dir, rd.lock_fd, NULL);
+	rundir_release(rd.lock_fd, NULL);
 	rundir_free(&rd);
 	return -1;
 }

@@ -27,15 +27,25 @@ start() { # OPTIONS… -- COMMAND…
 	wait_for 60 grep -q ready "$out"
 }
 
-# Every process of the machine: by the run directory in its arguments, or as the parent's child.
+# The process in front, the machine's own, the VMM; and the janitor, which is nobody's child.
 processes() {
-	local dir=$FCVM_RUN_BASE/$name
+	local own
+	own=$(pgrep -P "$vm")
 	{
 		echo "$vm"
-		pgrep -P "$vm" || true
+		echo "$own"
+		pgrep -P "$own" || true
 		pgrep -f "janitor of $name\$" || true
-		pgrep -f "$dir/" || true
-	} | sort -un | grep -vx "$$" | grep -vx "$BASHPID"
+	} | sort -un
+}
+
+vmm_gone() {
+	! vmm
+}
+
+# The VMM is a child of the machine's own process, which is one of $vm.
+vmm() {
+	pgrep -P "$(pgrep -P "$vm")" -f qemu-system
 }
 
 nothing_left() {
@@ -76,7 +86,7 @@ nothing_left() {
 @test "a signal before the guest is up ends at once" {
 	fcvm run --name "$name" "$image" sleep 1000 >"$out" 2>&1 3>&- 4>&- &
 	vm=$!
-	wait_for 30 pgrep -P "$vm" -f qemu-system
+	wait_for 30 vmm
 	kill -TERM "$vm"
 	local st=0
 	wait "$vm" || st=$?
@@ -101,7 +111,7 @@ nothing_left() {
 		start -- sh -c 'echo ready; sleep 1000'
 		mapfile -t all < <(processes)
 		n=${#all[@]}
-		((n >= 3)) || fail "expected fcvm-boot, the VMM and the janitor, found: ${all[*]}"
+		((n == 4)) || fail "expected the front, fcvm-boot, the VMM and the janitor, found: ${all[*]}"
 		victim=${all[i]}
 		comm=$(tr '\0' ' ' <"/proc/$victim/cmdline")
 		kill -KILL "$victim"
@@ -133,7 +143,7 @@ nothing_left() {
 
 @test "a VMM that dies is a failure that says so" {
 	start -- sh -c 'echo ready; sleep 1000'
-	kill -KILL "$(pgrep -P "$vm" -f qemu-system)"
+	kill -KILL "$(vmm)"
 	local st=0
 	wait "$vm" || st=$?
 	is "$st" 125
@@ -182,7 +192,7 @@ nothing_left() {
 	vm=$!
 	exec 7<"$fifo"
 	wait_for 60 grep -q written "$out"
-	wait_for 20 bash -c "! pgrep -P $vm -f qemu-system"
+	wait_for 20 vmm_gone
 	kill -TERM "$vm"
 	wait "$vm" || st=$?
 	exec 7<&-

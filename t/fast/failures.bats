@@ -71,7 +71,7 @@ initrd_of() {
 }
 
 @test "a user or working directory that the image lacks is named" {
-	run --separate-stderr -125 timeout 120 fcvm run --cpus 1 --memory 256m -u nobodyhere "$image" true
+	run --separate-stderr -126 timeout 120 fcvm run --cpus 1 --memory 256m -u nobodyhere "$image" true
 	is "$stderr" "fcvm-boot: no user 'nobodyhere' in the image's /etc/passwd"
 	run --separate-stderr -126 timeout 120 fcvm run --cpus 1 --memory 256m -w /no/such "$image" true
 	is "$stderr" 'fcvm-boot: workdir /no/such: No such file or directory'
@@ -94,7 +94,7 @@ initrd_of() {
 	ln -s /dev/zero "$dir/etc/group"
 	tar -C "$dir" -cf "$BATS_TEST_TMPDIR/layer.tar" .
 	"$ROOT/t/lib/images/oci" "$BATS_TEST_TMPDIR/img" latest "$BATS_TEST_TMPDIR/layer.tar"
-	run --separate-stderr -125 timeout 120 fcvm run --cpus 1 --memory 256m -u daemon "oci:$BATS_TEST_TMPDIR/img" sh -c true
+	run --separate-stderr -126 timeout 120 fcvm run --cpus 1 --memory 256m -u daemon "oci:$BATS_TEST_TMPDIR/img" sh -c true
 	is "$stderr" "fcvm-boot: no user 'daemon' in the image's /etc/passwd"
 	run -0 timeout 120 fcvm run --cpus 1 --memory 256m -u 7:8 "oci:$BATS_TEST_TMPDIR/img" sh -c 'echo fine'
 	is "$output" fine

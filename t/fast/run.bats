@@ -61,7 +61,7 @@ terminal() {
 
 @test "output that cannot be delivered is a failure" {
 	run -125 bash -c "timeout 120 fcvm run --cpus 1 --memory 256m $image echo lost 2>&1 >/dev/full"
-	is "$output" "fcvm-boot: cannot write the container's stdout: No space left on device"
+	is "$output" "fcvm-ctl: cannot write the container's stdout: No space left on device"
 }
 
 @test "a caller who has made stdout non-blocking gets all of it" {

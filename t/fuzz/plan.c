@@ -2,6 +2,7 @@
  * Command lines and image configs. Input: words, one a line, up to a NUL byte, then the config. */
 #include "cleanup.h"
 #include "json.h"
+#include "envs.h"
 #include "plan.h"
 
 #include <string.h>
@@ -67,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			return 0;
 		argv[argc++] = word;
 	}
-	plan_env_lines(vars, env, "fuzz", caller, &e);
+	envs_lines(vars, env, "fuzz", caller, &e);
 	if (plan_options_parse(false, argc, argv, &o, &e) == 0) {
 		check_quoting(&o);
 		plan = config ? plan_make(&o, config, "fuzz", caller, &e) : NULL;

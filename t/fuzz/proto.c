@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t fed = 1, at = 1, piece = size ? (size_t)data[0] * 8 + 1 : 1;
 	int r = 0;
 
-	proto_in_init(&in);
+	proto_in_init(&in, size && data[0] & 1 ? PROTO_HOST : PROTO_GUEST);
 	while (fed < size && r >= 0) {
 		size_t space;
 		uint8_t *p = proto_in_space(&in, &space);

@@ -38,7 +38,7 @@ static void play(struct session *s, struct loop *l, const uint8_t *data, size_t 
 	struct frame f;
 	size_t space;
 
-	proto_in_init(&in);
+	proto_in_init(&in, PROTO_HOST);
 	if (size > PROTO_IN_SIZE)
 		size = PROTO_IN_SIZE;
 	memcpy(proto_in_space(&in, &space), data, size);

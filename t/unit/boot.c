@@ -20,8 +20,7 @@ static void console_of(struct console *c, const char *text, size_t n)
 {
 	int pair[2];
 
-	if (console_open(c, NULL) < 0 ||
-	        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (console_open(c, -1) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		abort();
 	while (n) {
 		size_t part = n < 4096 ? n : 4096;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The driver with stubs in place of everything that pulls, boots or sets up; fcvm-plan and
+# The driver with stubs in place of everything that pulls, boots or sets up; fcvm-plan, fcvm-ctl and
 # fcvm-rundir are the real ones. Each test runs under dash and under busybox sh.
 
 load ../lib/helper
@@ -12,7 +12,7 @@ setup() {
 	mkdir -p "$FCVM_DATA_DIR" "$BATS_TEST_TMPDIR/image"
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
 	echo '{"config":{"Entrypoint":["ep"]}}' >"$BATS_TEST_TMPDIR/image/config.json"
-	use_real fcvm-plan fcvm-rundir
+	use_real fcvm-plan fcvm-rundir fcvm-ctl
 	stub fcvm-cache "$RECORD cat >/dev/null; echo $BATS_TEST_TMPDIR/image"
 	stub fcvm-boot "$RECORD cp \"\$FCVM_RUN_DIR/plan.json\" $BATS_TEST_TMPDIR/plan.json"
 }
@@ -49,7 +49,7 @@ same_words() {
 	fcvm podman run img cmd
 	is "$(sed -n 1p "$LOG")" 'fcvm-cache[pull][img]'
 	run -125 fcvm podman build .
-	is "$output" "fcvm: only 'podman run' is known: see 'fcvm help run'"
+	is "$output" "fcvm: podman 'build' is not known here: see 'fcvm help'"
 	FCVM_NO_SNAPSHOT=1 fcvm run --no-snapshot img cmd
 }
 @test "podman run is run, and other podman commands are refused" { both same_words; }
@@ -184,11 +184,38 @@ plan_fails() {
 }
 
 stdin_kept() {
-	is "$(printf 'all\nof it' | fcvm run -i img)" $'all\nof it'
+	is "$(printf 'all\nof it' | { fcvm run -i img && cat; })" $'all\nof it'
 }
-@test "standard input reaches the machine whole, whatever the other tools read" {
-	stub fcvm-boot 'exec cat'
+@test "standard input is the container's: no other tool reads of it" {
 	both stdin_kept
+}
+
+in_front() {
+	fcvm run -d --name web --cidfile /c --detach-keys a,b img
+	is "$(<"$LOG")" "fcvm-ctl[front][--detach][started][--detach-keys][a,b][--cidfile][/c][--][$STUBS/fcvm][_start][-d][--name][web][--cidfile][/c][--detach-keys][a,b][img]"
+	: >"$LOG"
+	fcvm run -d --wait healthy --replace --name web img
+	is "$(<"$LOG")" "fcvm-ctl[stop][--ignore][--name][web]
+fcvm-ctl[front][--detach][healthy][--][$STUBS/fcvm][_start][-d][--wait][healthy][--replace][--name][web][img]"
+}
+@test "what is said of the foreground goes to fcvm-ctl front; --replace stops the VM of that name first" {
+	stub fcvm-ctl "$RECORD"
+	both in_front
+}
+
+verbs() {
+	local verb
+	for verb in exec attach ls ps logs stop kill pause unpause wait inspect stats top cp port rename restart; do
+		fcvm "$verb" -x 'a b'
+		fcvm podman "$verb" -x 'a b'
+		is "$(<"$LOG")" "fcvm-ctl[$verb][-x][a b]
+fcvm-ctl[$verb][-x][a b]"
+		: >"$LOG"
+	done
+}
+@test "the verbs of running VMs are fcvm-ctl's, with or without the word podman" {
+	stub fcvm-ctl "$RECORD"
+	both verbs
 }
 
 private() {

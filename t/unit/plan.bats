@@ -36,7 +36,9 @@ fcvm__hypervisor=''
 fcvm__accel='tcg'
 fcvm__network='none'
 fcvm__net_args=''
-fcvm__vol_args=''"
+fcvm__vol_args=''
+fcvm__front_args=''
+fcvm__replace='0'"
 	has "$(fcvm-plan options img)" "fcvm__data_dir='$FCVM_DATA_DIR'"
 	has "$(fcvm-plan options img)" "fcvm__root='$(($(id -u) == 0))'"
 	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Environment, machine, malformed options and hostile image configs. */
+#include "envs.h"
 #include "plan_case.h"
 
 #define DEFAULTS                                                                 \
@@ -162,11 +163,11 @@ static void env_lines(void)
 	char good[] = "# note\n\nA=1\n B= x \n\tC=\"q\"\r\nAA\nNOPE\nD\nA=2\n  # note\nE==";
 	char bad[] = "A=1\n\n=secret\n";
 
-	is_int(plan_env_lines(vars, good, "f", caller, &e), 0, "a file with comments is read");
+	is_int(envs_lines(vars, good, "f", caller, &e), 0, "a file with comments is read");
 	got = json_dumps(vars, JSON_COMPACT);
 	is_str(got, "{\"A\":\"2\",\"B\":\" x \",\"C\":\"\\\"q\\\"\",\"AA\":\"caller\",\"E\":\"=\"}",
 	        "values stay as they are, the last one wins");
-	is_int(plan_env_lines(vars, bad, "f", caller, &e), -1, "a nameless variable is refused");
+	is_int(envs_lines(vars, bad, "f", caller, &e), -1, "a nameless variable is refused");
 	is_str(e.text, "f: line 3: a variable without a name", "by its line, without the value");
 }
 

@@ -30,7 +30,7 @@ static void round_trip(void)
 	struct proto_in in;
 	struct frame f;
 
-	proto_in_init(&in);
+	proto_in_init(&in, PROTO_GUEST);
 	proto_put(&out, 1, PROTO_DATA, PROTO_ERR, "hello", 5);
 	proto_put(&out, 7, PROTO_EOF, PROTO_OUT, NULL, 0);
 	proto_put_credit(&out, 300, PROTO_IN, 0x01020304);
@@ -56,23 +56,57 @@ static void round_trip(void)
 	proto_out_free(&out);
 }
 
-static void refused(const char *what, uint32_t len, uint16_t ch, uint8_t type, uint8_t flags)
+static int decoded(enum proto_peer peer, uint32_t len, uint16_t ch, uint8_t type, uint8_t flags)
 {
 	uint8_t h[PROTO_HEADER] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16),
 	        (uint8_t)(len >> 24), (uint8_t)ch, (uint8_t)(ch >> 8), type, flags};
 	struct proto_in in;
 	struct frame f;
+	int r;
 
-	proto_in_init(&in);
+	proto_in_init(&in, peer);
 	feed(&in, h, sizeof h);
-	is_int(proto_next(&in, &f), -EPROTO, "refused: %s", what);
+	r = proto_next(&in, &f);
 	proto_in_free(&in);
+	return r;
+}
+
+static void refused(const char *what, uint32_t len, uint16_t ch, uint8_t type, uint8_t flags)
+{
+	is_int(decoded(PROTO_HOST, len, ch, type, flags), -EPROTO, "refused: %s", what);
+	is_int(decoded(PROTO_GUEST, len, ch, type, flags), -EPROTO, "from either side");
+}
+
+/* From one side only: 0 (more to come) or 1 is "taken". */
+static void only_from(
+        enum proto_peer peer, const char *what, uint32_t len, uint8_t type, uint8_t flags)
+{
+	enum proto_peer other = peer == PROTO_HOST ? PROTO_GUEST : PROTO_HOST;
+
+	ok(decoded(peer, len, 1, type, flags) >= 0, "%s is taken from one side", what);
+	is_int(decoded(other, len, 1, type, flags), -EPROTO, "and not from the other");
+}
+
+static void directions(void)
+{
+	only_from(PROTO_HOST, "input", 1, PROTO_DATA, PROTO_IN);
+	only_from(PROTO_GUEST, "output", 1, PROTO_DATA, PROTO_OUT);
+	only_from(PROTO_GUEST, "the end of an error stream", 0, PROTO_EOF, PROTO_ERR);
+	only_from(PROTO_HOST, "credit for output", 4, PROTO_CREDIT, PROTO_OUT);
+	only_from(PROTO_GUEST, "credit for input", 4, PROTO_CREDIT, PROTO_IN);
+	only_from(PROTO_HOST, "a reset of output", 0, PROTO_RESET, PROTO_ERR);
+	only_from(PROTO_GUEST, "a reset of input", 0, PROTO_RESET, PROTO_IN);
+	only_from(PROTO_HOST, "a request for a session", 1, PROTO_OPEN, 0);
+	only_from(PROTO_HOST, "a size", 4, PROTO_WINSIZE, 0);
+	only_from(PROTO_HOST, "a signal", 1, PROTO_SIGNAL, 0);
+	only_from(PROTO_HOST, "a close", 0, PROTO_CLOSE, 0);
+	only_from(PROTO_GUEST, "an exit report", 1, PROTO_EXIT, 0);
 }
 
 static void foreign_frames(void)
 {
 	refused("type 0", 1, 1, 0, 0);
-	refused("an unknown type", 1, 1, 10, 0);
+	refused("an unknown type", 1, 1, PROTO_CLOSE + 1, 0);
 	refused("a payload over the limit", PROTO_MAX + 1, 1, PROTO_DATA, 0);
 	refused("a payload of 4 GiB", 0xffffffff, 1, PROTO_DATA, 0);
 	refused("DATA without bytes", 0, 1, PROTO_DATA, 0);
@@ -96,7 +130,7 @@ static void long_text(void)
 	int r = 0, frames = 0;
 
 	memset(text, 'x', n);
-	proto_in_init(&in);
+	proto_in_init(&in, PROTO_GUEST);
 	is_int(proto_put_text(&out, 0, PROTO_CONTROL, text, n), 0, "a long text is queued");
 	for (size_t at = 0; at < out.end;) {
 		size_t part = out.end - at < 50000 ? out.end - at : 50000;
@@ -161,6 +195,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	round_trip();
 	foreign_frames();
+	directions();
 	long_text();
 	text_limit();
 	queue();

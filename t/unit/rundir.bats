@@ -19,12 +19,11 @@ hold() {
 	wait_for 5 grep -qx sleep "/proc/$holder/comm"
 }
 
-# The janitor of NAME, by the title it gives itself.
+# The janitor of NAME in this test's base: by the title it gives itself and the lock that it watches.
 janitor() {
 	local p
-	for p in /proc/[0-9]*; do
-		[[ $({ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null) == "fcvm-rundir: janitor of $1 "* ]] || continue
-		echo "${p#/proc/}"
+	for p in $(pgrep -f "^fcvm-rundir: janitor of $1 *\$"); do
+		[[ $(readlink "/proc/$p/fd/3") != "$FCVM_RUN_BASE/$1/lock"* ]] || echo "$p"
 	done
 }
 

@@ -74,9 +74,9 @@ static void life(const char *base)
 	ok(rundir_inherit(&rd, &e) >= 20, "the lock moves out of the way of shells");
 	is_int(fcntl(rd.lock_fd, F_GETFD), 0, "and survives exec");
 	ok(exists(base, "web"), "without being given up");
-	is_int(rundir_release(rd.dir, rd.lock_fd, &e), 0, "the orderly end");
+	is_int(rundir_release(rd.lock_fd, &e), 0, "the orderly end");
 	ok(!exists(base, "web"), "removes the directory");
-	is_int(rundir_release(rd.dir, rd.lock_fd, &e), 0, "a second end is no error");
+	is_int(rundir_release(rd.lock_fd, &e), 0, "a second end is no error");
 	rundir_free(&rd);
 }
 
@@ -84,18 +84,41 @@ static void others_are_safe(const char *base)
 {
 	struct rundir old, new;
 	struct err e = {0};
-	auto_free char *dir = NULL;
+	auto_free char *path = xasprintf("%s/../lock", base);
+	auto_fd int stray = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	rundir_reserve(base, "web", &old, &e);
-	dir = xstrdup(old.dir);
-	rundir_release(dir, old.lock_fd, &e);
+	rundir_release(old.lock_fd, &e);
 	is_int(rundir_reserve(base, "web", &new, &e), 0, "a released name is free at once");
-	is_int(rundir_release(dir, old.lock_fd, &e), 0, "the earlier holder ends late");
+	is_int(rundir_release(old.lock_fd, &e), 0, "the earlier holder ends late");
 	ok(exists(base, "web/lock"), "and does not remove the new one's directory");
-	is_int(rundir_release("/etc/passwd/..", new.lock_fd, &e), -1, "'..' is no run directory");
-	is_int(rundir_release("web", new.lock_fd, &e), -1, "nor is a relative path");
+	rundir_release(stray, &e);
+	ok(exists(base, "../lock"), "a file named lock that is no VM's is let be");
+	unlink(path);
 	rundir_free(&old);
 	rundir_free(&new);
+}
+
+static void renamed(const char *base)
+{
+	struct rundir rd, other;
+	struct seen s = {0};
+	struct err e = {0};
+
+	rundir_reserve(base, "web", &rd, &e);
+	rundir_reserve(base, "db", &other, &e);
+	is_int(rundir_rename(base, "web", "db", &e), -1, "a name that is taken is refused");
+	ok(strstr(e.text, "the name db is taken"), "said so: %s", e.text);
+	is_int(rundir_rename(base, "web", "../x", &e), -1, "so is one that is none");
+	is_int(rundir_rename(base, "no", "yes", &e), -1, "and a VM that is none");
+	is_int(e.status, FCVM_EX_NOTFOUND, "which is not found");
+	is_int(rundir_rename(base, "web", "www", &e), 0, "a free name is given");
+	rundir_free(&other);
+	is_int(rundir_list(base, note, &s, &e), 0, "the list is read");
+	ok(s.n == 1 && !strcmp(s.name, "www"), "and has the new name");
+	is_int(rundir_release(rd.lock_fd, &e), 0, "the orderly end");
+	ok(!exists(base, "www"), "follows the name");
+	rundir_free(&rd);
 }
 
 /* A shared lock, as the janitor and every question takes, must not look like life. */
@@ -108,7 +131,7 @@ static void asking_is_not_living(const char *base)
 
 	is_int(flock(fd, LOCK_SH | LOCK_NB), 0, "a dead VM's lock can be shared");
 	is_int(rundir_reserve(base, "web", &rd, &e), 0, "and its name be reserved meanwhile");
-	rundir_release(rd.dir, rd.lock_fd, &e);
+	rundir_release(rd.lock_fd, &e);
 	rundir_free(&rd);
 }
 
@@ -153,6 +176,7 @@ int main(void)
 	base = xasprintf("%s/a/b", dir);
 	names();
 	life(base);
+	renamed(base);
 	others_are_safe(base);
 	asking_is_not_living(base);
 	absent_base();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 int loop_init(struct loop *l)
 {
@@ -38,6 +39,14 @@ void loop_remove(struct loop *l, struct watch *w)
 	if (w->fd >= 0)
 		epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
 	w->fd = -1;
+}
+
+void loop_drop(struct loop *l, struct watch *w, int *fd)
+{
+	loop_remove(l, w);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 bool loop_once(struct loop *l, int timeout_ms)

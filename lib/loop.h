@@ -24,6 +24,9 @@ int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
 void loop_want(struct loop *l, struct watch *w, uint32_t events);
 /* Out of the loop; the descriptor stays open. */
 void loop_remove(struct loop *l, struct watch *w);
+/* Out of the loop, and closed; *fd becomes -1. Closing alone is not enough: a copy of the
+ * descriptor in a forked process keeps it in the loop. */
+void loop_drop(struct loop *l, struct watch *w, int *fd);
 /* Waits for one event, at most timeout_ms (-1: for ever), and handles it. Handling one at a time
  * means that a handler may remove any watch. Returns false on a time-out. */
 bool loop_once(struct loop *l, int timeout_ms);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "fds.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int fds_send(int sock, const void *text, size_t n, const int *fds, size_t n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = n};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds) {
+		struct cmsghdr *c;
+
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control = {0};
+	struct iovec iov = {.iov_base = text, .iov_len = n};
+	struct msghdr m = {.msg_iov = &iov,
+	        .msg_iovlen = 1,
+	        .msg_control = control.buf,
+	        .msg_controllen = sizeof control.buf};
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+
+	*n_fds = 0;
+	if (r < 0)
+		return -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		*n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), *n_fds * sizeof(int));
+	}
+	return r;
+}

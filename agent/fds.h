@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Messages with descriptors between the agent and the processes that it prepares, over a
+ * SOCK_SEQPACKET pair: unix(7), SCM_RIGHTS. */
+#ifndef FCVM_FDS_H
+#define FCVM_FDS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define FDS_MAX 4
+
+/* Sends text with n_fds <= FDS_MAX descriptors: 0 or -errno. */
+int fds_send(int sock, const void *text, size_t n, const int *fds, size_t n_fds);
+/* Receives one message: its length or -errno; its descriptors are the caller's. */
+ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * What people see: text without control characters, times as "3 minutes", tables. */
+#ifndef CTL_SHOW_H
+#define CTL_SHOW_H
+
+#include "strv.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The text with '?' for each control character. */
+void show_clean(FILE *out, const char *text);
+
+/* As json_dumpf(3), with escapes for the control characters that JSON allows. */
+void show_json(FILE *out, const json_t *doc, size_t flags);
+
+/* How long that is, as podman words it. */
+void show_duration(FILE *out, int64_t ns);
+
+/* The cells of each row are separated by tabs; columns are as wide as they must be. */
+void show_table(FILE *out, const struct strv *rows);
+
+#endif

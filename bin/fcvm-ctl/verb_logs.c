@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "verbs.h"
+#include "cleanup.h"
+#include "dirs.h"
+#include "logs.h"
+#include "msg.h"
+#include "num.h"
+#include "status.h"
+#include "when.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+struct opts {
+	bool follow, stamps;
+	const char *since, *until, *tail;
+	struct vms_selector who;
+};
+
+#define AT(field) offsetof(struct opts, field)
+
+static const struct opt table[] = {
+        {'f', "follow", NULL, "go on until the VM ends", OPT_FLAG, AT(follow), false},
+        {0, "since", "TIME", "not what is older (RFC 3339, seconds, or such as 10m)", OPT_STR,
+                AT(since), false},
+        {0, "until", "TIME", "nor what is as late as this", OPT_STR, AT(until), false},
+        {'n', "tail", "N", "only the last N lines (all)", OPT_STR, AT(tail), false},
+        {'t', "timestamps", NULL, "begin each line with its time", OPT_FLAG, AT(stamps), false},
+        CTL_SELECT_NAME(AT(who)),
+        CTL_SELECT_PID(AT(who)),
+        CTL_SELECT_LATEST(AT(who)),
+        OPT_END,
+};
+
+static const struct opt_spec spec = {
+        .usage = "fcvm-ctl logs [options] [VM]",
+        .summary = "Prints what the container of a VM wrote: its stdout on stdout, stderr too.",
+        .table = table,
+};
+
+static int parse_time(const char *option, const char *text, int64_t *out, struct err *e)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (text && when_parse(text, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, out) < 0)
+		return err_set(e, FCVM_EX_USAGE,
+		        "--%s %s: takes a time such as 2026-11-24T05:31:38Z, 1795498298 or 1h30m",
+		        option, text);
+	return 0;
+}
+
+static int parse(const struct opts *o, struct log_want *w, struct err *e)
+{
+	*w = (struct log_want){
+	        .since = INT64_MIN, .until = INT64_MAX, .tail = UINT64_MAX, .stamps = o->stamps};
+	if (parse_time("since", o->since, &w->since, e) < 0 ||
+	        parse_time("until", o->until, &w->until, e) < 0)
+		return -1;
+	if (o->tail && strcmp(o->tail, "all") != 0 && strcmp(o->tail, "-1") != 0 &&
+	        num_u64(o->tail, 0, UINT64_MAX - 1, &w->tail) < 0)
+		return err_set(
+		        e, FCVM_EX_USAGE, "--tail %s: takes a number of lines, or all", o->tail);
+	return 0;
+}
+
+/* What is there now. */
+static int print(int dirfd, const struct log_want *w, struct err *e)
+{
+	auto_free struct log_view *v = xcalloc(1, sizeof *v);
+	struct clog_reader *reader = NULL;
+	int r = clog_reader_open(dirfd, false, &reader);
+
+	if (r == -ENOENT)
+		return 0; /* the VM is still starting, or has just ended */
+	log_view_init(v, w);
+	if (!r)
+		r = log_view_tail(v, reader);
+	if (!r)
+		r = log_view_drain(v, reader);
+	clog_reader_free(reader);
+	if (!r || r == -EPIPE)
+		return 0;
+	errno = -r;
+	return err_sys(e, "cannot print the log");
+}
+
+static int follow(int dirfd, const struct log_want *w, struct err *e)
+{
+	uint64_t lost;
+	int r = log_follow(dirfd, w, &lost, e);
+
+	if (lost)
+		msg("%" PRIu64 " part%s of the log %s gone before %s could be read", lost,
+		        lost > 1 ? "s" : "", lost > 1 ? "were" : "was", lost > 1 ? "they" : "it");
+	return r;
+}
+
+static int logs(const struct opts *o, struct err *e)
+{
+	auto_free char *base = dirs_run();
+	auto_vms struct vms vms = {0};
+	struct log_want w;
+	auto_fd int dirfd = -1;
+
+	if (parse(o, &w, e) < 0 || vms_resolve_one(base, &o->who, &vms, e) < 0)
+		return -1;
+	if (!strcmp(vm_text(vms.v, "log"), "none"))
+		return log_none(e);
+	dirfd = open(vms.v->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_set(e, FCVM_EX_NOTFOUND, "the VM has ended");
+	return o->follow ? follow(dirfd, &w, e) : print(dirfd, &w, e);
+}
+
+int ctl_logs(int argc, char **argv, struct err *e)
+{
+	struct opts o = {0};
+	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+
+	if (r == 0)
+		r = logs(&o, e);
+	ctl_select_free(&o.who);
+	return r;
+}

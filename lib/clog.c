@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "clog.h"
+#include "cleanup.h"
+#include "num.h"
+#include "strv.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define BATCH       ((size_t)96 << 10)
+#define SEGMENT_MAX ((uint64_t)1 << 60)
+
+struct clog {
+	int dir, fd; /* fd: the segment being written; -1: it could not be made */
+	uint64_t segment, size, limit;
+	size_t text_max;
+	bool torn; /* the disk took only the beginning of a record */
+	time_t second;
+	char prefix[CLOG_PREFIX_LEN + 1];
+	size_t used;
+	char batch[BATCH];
+};
+
+uint64_t clog_segment(const char *name)
+{
+	uint64_t n;
+
+	return name[0] != '0' && num_u64(name, 1, SEGMENT_MAX, &n) == 0 ? n : 0;
+}
+
+/* Starts the next segment. The oldest goes first: a full disk may need its room. */
+static void next_segment(struct clog *l)
+{
+	char name[24];
+
+	if (l->fd >= 0)
+		close(l->fd);
+	l->segment++;
+	if (l->segment > CLOG_SEGMENTS) {
+		snprintf(name, sizeof name, "%" PRIu64, l->segment - CLOG_SEGMENTS);
+		unlinkat(l->dir, name, 0);
+	}
+	snprintf(name, sizeof name, "%" PRIu64, l->segment);
+	l->fd = openat(l->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (l->fd < 0 && errno != EEXIST)
+		l->segment--;
+	l->size = 0;
+	l->torn = false;
+}
+
+static int find_last(struct clog *l)
+{
+	int fd = openat(l->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	if (!d) {
+		int r = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while ((ent = readdir(d))) {
+		uint64_t n = clog_segment(ent->d_name);
+
+		if (n > l->segment)
+			l->segment = n;
+	}
+	closedir(d);
+	return 0;
+}
+
+int clog_open(int dirfd, uint64_t max_size, struct clog **out)
+{
+	struct clog *l = xcalloc(1, sizeof *l);
+	int r = 0;
+
+	if (!max_size)
+		max_size = CLOG_SIZE;
+	if (max_size < CLOG_SIZE_MIN)
+		max_size = CLOG_SIZE_MIN;
+	l->fd = l->dir = -1;
+	l->second = -1;
+	l->limit = max_size / CLOG_SEGMENTS;
+	l->text_max = CLOG_TEXT_MAX;
+	if (l->text_max > l->limit - CLOG_PREFIX_LEN - 2)
+		l->text_max = l->limit - CLOG_PREFIX_LEN - 2;
+	if (mkdirat(dirfd, CLOG_DIR, 0700) < 0 && errno != EEXIST)
+		r = -errno;
+	if (!r) {
+		l->dir = openat(dirfd, CLOG_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = l->dir < 0 ? -errno : find_last(l);
+	}
+	if (!r) {
+		next_segment(l);
+		if (l->fd < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		clog_close(l);
+	else
+		*out = l;
+	return r;
+}
+
+void clog_close(struct clog *l)
+{
+	if (!l)
+		return;
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->dir >= 0)
+		close(l->dir);
+	free(l);
+}
+
+static void flush(struct clog *l)
+{
+	size_t done = 0;
+
+	while (done < l->used && l->fd >= 0) {
+		ssize_t n = write(l->fd, l->batch + done, l->used - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done > 0)
+		l->torn = l->batch[done - 1] != '\n';
+	l->size += done;
+	l->used = 0;
+}
+
+/* Room for a record of n bytes, in a segment and in the batch. */
+static void make_room(struct clog *l, size_t n)
+{
+	if (l->size + l->used + l->torn + n > l->limit) {
+		flush(l);
+		next_segment(l);
+	}
+	if (l->used + l->torn + n > BATCH)
+		flush(l);
+	if (l->used == 0 && l->torn)
+		l->batch[l->used++] = '\n';
+}
+
+static void put(struct clog *l, bool full, const char *text, size_t n)
+{
+	make_room(l, CLOG_PREFIX_LEN + n + 1);
+	if (l->fd < 0)
+		return;
+	l->prefix[CLOG_PREFIX_LEN - 2] = full ? 'F' : 'P';
+	memcpy(l->batch + l->used, l->prefix, CLOG_PREFIX_LEN);
+	l->used += CLOG_PREFIX_LEN;
+	memcpy(l->batch + l->used, text, n);
+	l->used += n;
+	l->batch[l->used++] = '\n';
+}
+
+static void digits(char *to, int width, long v)
+{
+	while (width--) {
+		to[width] = (char)('0' + v % 10);
+		v /= 10;
+	}
+}
+
+static void stamp(struct clog *l, bool is_stderr)
+{
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != l->second) {
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(l->prefix, sizeof l->prefix, "%Y-%m-%dT%H:%M:%S.", &tm);
+		l->second = now.tv_sec;
+	}
+	digits(l->prefix + 20, 9, now.tv_nsec);
+	memcpy(l->prefix + 29, is_stderr ? "Z stderr F " : "Z stdout F ", 11);
+}
+
+void clog_write(struct clog *l, bool is_stderr, const void *data, size_t n)
+{
+	const char *p = data, *end = p + n;
+
+	if (l->fd < 0)
+		next_segment(l);
+	stamp(l, is_stderr);
+	while (p < end && l->fd >= 0) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((newline ? newline : end) - p);
+
+		for (; len > l->text_max; p += l->text_max, len -= l->text_max)
+			put(l, false, p, l->text_max);
+		put(l, newline != NULL, p, len);
+		p += len + (newline != NULL);
+	}
+	flush(l);
+}

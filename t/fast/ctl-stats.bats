@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a running container uses, and its processes.
+
+load ../lib/helper
+load ../lib/ctl
+
+setup_file() {
+	image=oci:$(hello_image)
+	NAME=$(vm_name)
+	export NAME image
+	fcvm run -d --name "$NAME" --cpus 1 --memory 256m "$image" -- \
+		sh -c 'while :; do sleep 1; done' >/dev/null 3>&-
+}
+
+teardown_file() {
+	fcvm stop -t 0 "$NAME" >/dev/null || :
+}
+
+@test "one table has podman's columns" {
+	run --separate-stderr -0 fcvm stats --no-stream "$NAME"
+	matches "${lines[0]}" '^NAME +CPU % +MEM USAGE / LIMIT +MEM % +NET IO +BLOCK IO +PIDS +CPU TIME +AVG CPU %$'
+	matches "${lines[1]}" "^$NAME +[0-9.]+% +[0-9.]+MB / [0-9.]+MB +[0-9.]+% +[0-9.]+k?B / [0-9.]+k?B +[0-9.]+[kM]?B / [0-9.]+[kM]?B +2 "
+	run --separate-stderr -0 fcvm stats --no-stream --json -l
+	is "$(json '@$_ . " $_->[0]{name} $_->[0]{pids}"' <<<"$output")" "1 $NAME 2"
+	run --separate-stderr -125 fcvm stats --no-stream --format '{{.Nam}}' "$NAME"
+	is "$stderr" 'fcvm-ctl: --format: there is no field .Nam: did you mean .Name?'
+}
+
+@test "a busy processor is seen, and an idle one" {
+	fcvm exec -d "$NAME" dd if=/dev/zero of=/dev/null
+	run -0 bash -c "timeout 60 fcvm-ctl stats -i 2 --format '{{.CPUPerc}}' $NAME | head -n 2"
+	((${lines[1]%.*} > 60)) || fail "$output"
+	fcvm exec "$NAME" killall -9 dd
+	run -0 bash -c "timeout 60 fcvm-ctl stats -i 2 --format '{{.CPUPerc}}' $NAME | head -n 2"
+	((${lines[1]%.*} < 40)) || fail "$output"
+	lacks "$output" $'\033'
+}
+
+@test "on a terminal it is redrawn until Ctrl-C, and the cursor comes back" {
+	run -0 bash -c "(sleep 1; printf '\\003'; sleep 2) | timeout 60 script -qec 'fcvm-ctl stats -i 1 $NAME; echo status \$?' /dev/null"
+	has "$output" $'\033[?25l'
+	has "$output" "$NAME"
+	matches "$output" $'\033\\[\\?25h'
+	has "${output##*$'\033'}" 'status 130'
+}
+
+@test "a VM that hangs is shown without numbers and holds nobody up" {
+	local vmm start=$SECONDS
+	vmm=$(fcvm inspect --format '{{.vmm.pid}}' "$NAME")
+	kill -STOP "$vmm"
+	run -0 timeout 30 fcvm stats --no-stream "$NAME"
+	kill -CONT "$vmm"
+	matches "${lines[1]}" "^$NAME +-- +-- +-- +-- +-- +-- +-- +--\$"
+	((SECONDS - start < 10))
+}
+
+@test "top lists the processes, with podman's columns or those asked for" {
+	run -0 fcvm top "$NAME"
+	matches "${lines[0]}" '^USER +PID +PPID +%CPU +ELAPSED +TTY +TIME +COMMAND$'
+	matches "${lines[1]}" '^root +1 +0 +[0-9]+\.[0-9]{3} +[0-9ms.]+ +\? +[0-9.]+s +sh -c while :; do sleep 1; done$'
+	run -0 fcvm top -l pid,comm state
+	matches "${lines[0]}" '^PID +COMMAND +STATE$'
+	matches "${lines[1]}" '^1 +sh +S$'
+	run --separate-stderr -125 fcvm top "$NAME" pdi
+	matches "$stderr" "^fcvm-ctl: unknown descriptor 'pdi': takes user, "
+}
+
+@test "stats end when the last VM does" {
+	local name
+	name=$(vm_name)
+	fcvm run -d --name "$name" --cpus 1 --memory 256m "$image" -- sleep 1000 3>&-
+	timeout 60 fcvm-ctl stats -i 1 "$name" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
+	wait_for 20 grep -q "^$name" "$BATS_TEST_TMPDIR/out"
+	fcvm kill "$name"
+	wait $!
+}
