@@ -194,7 +194,7 @@ tree() {
 }
 
 @test "a VM that ends in the middle is one line and a failure" {
-	local name sup status=0
+	local name sup pid status=0
 	name=$(vm_name)
 	fcvm run -d --name "$name" --cpus 1 --memory 256m "$image" -- sleep 1000 3>&-
 	mkfifo "$out/fifo"
@@ -202,12 +202,13 @@ tree() {
 	fcvm exec "$name" dd if=/dev/zero of=/big bs=1M count=150 2>/dev/null
 	sup=$(fcvm inspect --format '{{.vmm.pid}}' "$name")
 	timeout 60 fcvm-ctl cp "$name:/big" - >"$out/fifo" 2>"$out/err" 3>&- 4>&- &
-	head -c 1000000 <"$out/fifo" >/dev/null &
+	pid=$!
 	exec 9<"$out/fifo"
+	is "$(head -c 1000000 <&9 | wc -c)" 1000000
 	kill -9 "$sup"
 	cat <&9 >/dev/null
 	exec 9<&-
-	wait %?timeout || status=$?
+	wait "$pid" || status=$?
 	is "$status" 125
 	is "$(wc -l <"$out/err")" 1
 	matches "$(cat "$out/err")" "^fcvm-ctl: $name: "

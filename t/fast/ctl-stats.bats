@@ -21,7 +21,7 @@ teardown_file() {
 	run --separate-stderr -0 fcvm stats --no-stream "$NAME"
 	matches "${lines[0]}" '^NAME +CPU % +MEM USAGE / LIMIT +MEM % +NET IO +BLOCK IO +PIDS +CPU TIME +AVG CPU %$'
 	matches "${lines[1]}" "^$NAME +[0-9.]+% +[0-9.]+MB / [0-9.]+MB +[0-9.]+% +[0-9.]+k?B / [0-9.]+k?B +[0-9.]+[kM]?B / [0-9.]+[kM]?B +2 "
-	run --separate-stderr -0 fcvm stats --no-stream --json -l
+	run --separate-stderr -0 fcvm stats --no-stream --json "$NAME"
 	is "$(json '@$_ . " $_->[0]{name} $_->[0]{pids}"' <<<"$output")" "1 $NAME 2"
 	run --separate-stderr -125 fcvm stats --no-stream --format '{{.Nam}}' "$NAME"
 	is "$stderr" 'fcvm-ctl: --format: there is no field .Nam: did you mean .Name?'
@@ -38,7 +38,7 @@ teardown_file() {
 }
 
 @test "on a terminal it is redrawn until Ctrl-C, and the cursor comes back" {
-	run -0 bash -c "(sleep 1; printf '\\003'; sleep 2) | timeout 60 script -qec 'fcvm-ctl stats -i 1 $NAME; echo status \$?' /dev/null"
+	run -0 bash -c "(sleep 1; printf '\\003'; sleep 2) | timeout 60 script -qec 'trap : INT; fcvm-ctl stats -i 1 $NAME; echo status \$?' /dev/null"
 	has "$output" $'\033[?25l'
 	has "$output" "$NAME"
 	matches "$output" $'\033\\[\\?25h'

@@ -31,3 +31,21 @@ as_user() {
 	is "$stderr" err
 	is "$(find "$home/run/fcvm" -mindepth 1 ! -name .lock)" ''
 }
+
+@test "another user neither sees nor reaches a user's VM" {
+	cd "$home"
+	as_user mkdir -m 700 run
+	as_user fcvm setup
+	as_user fcvm run -d --name mine "oci:$home/hello" -- sleep 1000
+	run -0 as_user fcvm ls -q
+	is "$output" mine
+	run -0 fcvm ls -q --filter name=^mine
+	is "$output" ''
+	# Whoever opens the way to the socket still does not get an answer from it.
+	chmod -R o+rwX "$home"
+	run -125 env FCVM_RUN_BASE="$home/run/fcvm" setpriv --reuid 12346 --regid 12346 --clear-groups \
+		fcvm exec mine true
+	chmod -R o-rwx "$home"
+	has "$output" 'belongs to user 12345'
+	as_user fcvm stop -t 0 mine
+}
