@@ -84,7 +84,9 @@ keys_signal() {
 	type_line second
 	until_shows ' 2 +second$'
 	keys C-d
-	type_line '(exit 7)'
+	type_line 'echo the last; (exit 7)'
+	until_shows '^the last$'
+	until_shows '^in>$' # in raw mode again: before that, Ctrl-D would be lost
 	keys C-d
 }
 
