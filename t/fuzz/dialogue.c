@@ -4,6 +4,7 @@
  * granted. One client is joined to the container, another to a call. */
 #include "supervise.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	        .listen_watch.fd = -1,
 	        .vmm_ended = true};
 
+	signal(SIGPIPE, SIG_IGN); /* the program has it blocked */
 	if (size <= 65536 && loop_init(&m.loop) == 0) {
 		proto_in_init(&m.in, PROTO_GUEST);
 		play(&m, data, size);
