@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -144,17 +143,6 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 	return start_with_pipes(a, text, json_is_true(json_object_get(own, "interactive")), e);
 }
 
-static void take_terminal(struct agent *a, int master)
-{
-	struct winsize ws = {.ws_row = a->rows, .ws_col = a->cols};
-
-	if (a->rows && a->cols)
-		ioctl(master, TIOCSWINSZ, &ws);
-	fcntl(master, F_SETFL, O_NONBLOCK);
-	session_streams(&a->container, a->interactive ? fcntl(master, F_DUPFD_CLOEXEC, 3) : -1,
-	        master, -1, true);
-}
-
 void agent_stage_event(void *ctx, uint32_t events)
 {
 	struct agent *a = ctx;
@@ -166,7 +154,7 @@ void agent_stage_event(void *ctx, uint32_t events)
 	case STAGE_NONE:
 		return;
 	case STAGE_TERMINAL:
-		take_terminal(a, master);
+		session_terminal(&a->container, master, a->interactive, a->rows, a->cols);
 		return;
 	case STAGE_RUNNING:
 		agent_send(a, json_pack("{s:s}", "type", "STARTED"));

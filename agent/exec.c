@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -87,17 +86,6 @@ static void kill_session(pid_t leader)
 	}
 }
 
-static void take_terminal(struct exec *x, int master)
-{
-	struct winsize ws = {.ws_row = x->rows, .ws_col = x->cols};
-
-	if (x->rows && x->cols)
-		ioctl(master, TIOCSWINSZ, &ws);
-	fcntl(master, F_SETFL, O_NONBLOCK);
-	session_streams(
-	        &x->s, x->interactive ? fcntl(master, F_DUPFD_CLOEXEC, 3) : -1, master, -1, true);
-}
-
 /* "P" and the pid, sent by the process that forked ours. */
 static bool take_pid(struct exec *x, const char *text, ssize_t n)
 {
@@ -134,7 +122,7 @@ static void news(void *ctx, uint32_t events)
 		if (x->closed)
 			close(master);
 		else
-			take_terminal(x, master);
+			session_terminal(&x->s, master, x->interactive, x->rows, x->cols);
 		return;
 	case STAGE_RUNNING:
 		if (!x->s.pid) {

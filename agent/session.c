@@ -186,6 +186,18 @@ int session_streams(struct session *s, int in, int out, int err, bool tty)
 	return proto_put_credit(s->wire, s->channel, PROTO_IN, SESSION_WINDOW);
 }
 
+int session_terminal(
+        struct session *s, int master, bool interactive, unsigned short rows, unsigned short cols)
+{
+	struct winsize ws = {.ws_row = rows, .ws_col = cols};
+
+	if (rows && cols)
+		ioctl(master, TIOCSWINSZ, &ws);
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	return session_streams(
+	        s, interactive ? fcntl(master, F_DUPFD_CLOEXEC, 3) : -1, master, -1, true);
+}
+
 static int in_data(struct session *s, const struct frame *f)
 {
 	struct inflow *in = &s->in;

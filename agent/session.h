@@ -55,6 +55,10 @@ void session_init(struct session *s, uint16_t channel, struct loop *l, struct pr
 /* Takes the descriptors: in (-1: none), out, err (-1: none). A terminal's master is in and out
  * (two descriptors). Grants the host its first credit. */
 int session_streams(struct session *s, int in, int out, int err, bool tty);
+/* The same with a terminal's master, which is taken: not to be written to unless interactive, and
+ * of this size unless that is 0x0. */
+int session_terminal(
+        struct session *s, int master, bool interactive, unsigned short rows, unsigned short cols);
 /* The process has ended. Its terminal goes with it, so that the output comes to an end; of a brief
  * session's pipes only what is in them by now is still sent. */
 void session_exited(struct session *s, int wstatus);
