@@ -195,6 +195,7 @@ tree() {
 
 @test "a VM that ends in the middle is one line and a failure" {
 	local name sup pid status=0
+	export FCVM_RUN_BASE=$out/run # not the latest of the other tests
 	name=$(vm_name)
 	fcvm run -d --name "$name" --cpus 1 --memory 256m "$image" -- sleep 1000 3>&-
 	mkfifo "$out/fifo"

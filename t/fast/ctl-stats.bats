@@ -6,11 +6,12 @@ load ../lib/helper
 load ../lib/ctl
 
 setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests measure one VM
 	image=oci:$(hello_image)
 	NAME=$(vm_name)
 	export NAME image
 	fcvm run -d --name "$NAME" --cpus 1 --memory 256m "$image" -- \
-		sh -c 'while :; do sleep 1; done' >/dev/null 3>&-
+		sh -c 'sleep 100000 & wait' >/dev/null 3>&-
 }
 
 teardown_file() {
@@ -58,7 +59,7 @@ teardown_file() {
 @test "top lists the processes, with podman's columns or those asked for" {
 	run -0 fcvm top "$NAME"
 	matches "${lines[0]}" '^USER +PID +PPID +%CPU +ELAPSED +TTY +TIME +COMMAND$'
-	matches "${lines[1]}" '^root +1 +0 +[0-9]+\.[0-9]{3} +[0-9ms.]+ +\? +[0-9.]+s +sh -c while :; do sleep 1; done$'
+	matches "${lines[1]}" '^root +1 +0 +[0-9]+\.[0-9]{3} +[0-9ms.]+ +\? +[0-9.]+s +sh -c sleep 100000 & wait$'
 	run -0 fcvm top -l pid,comm state
 	matches "${lines[0]}" '^PID +COMMAND +STATE$'
 	matches "${lines[1]}" '^1 +sh +S$'
@@ -68,6 +69,7 @@ teardown_file() {
 
 @test "stats end when the last VM does" {
 	local name
+	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run # not the latest of the other tests
 	name=$(vm_name)
 	fcvm run -d --name "$name" --cpus 1 --memory 256m "$image" -- sleep 1000 3>&-
 	timeout 60 fcvm-ctl stats -i 1 "$name" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: MIT
 # Loaded by every bats file (`load ../lib/helper`). Puts the built programs first in PATH and keeps
 # everything that tests make away from the user's own data: t/run chooses FCVM_DATA_DIR and
-# FCVM_RUN_BASE; these defaults serve a bats file that is run by hand.
+# FCVM_TEST_BASE; these defaults serve a bats file that is run by hand. Each file has running VMs of
+# its own, so that `fcvm ls` or --latest in one never sees those of another that runs beside it.
 
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 export PATH="$ROOT/build/bin:$PATH"
 export FCVM_DATA_DIR=${FCVM_DATA_DIR:-$ROOT/build/t/data}
-export FCVM_RUN_BASE=${FCVM_RUN_BASE:-/tmp/fcvm-t.$(id -u)}
+export FCVM_TEST_BASE=${FCVM_TEST_BASE:-/tmp/fcvm-t.$(id -u)}
+export FCVM_RUN_BASE=$FCVM_TEST_BASE/$(basename "$BATS_TEST_FILENAME" .bats)
 export LC_ALL=C.UTF-8
 mkdir -p "$FCVM_DATA_DIR" "$FCVM_RUN_BASE" "$ROOT/build/t"
 chmod 700 "$FCVM_RUN_BASE"
