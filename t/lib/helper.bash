@@ -11,7 +11,8 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 export PATH="$ROOT/build/bin:$PATH"
 export FCVM_DATA_DIR=${FCVM_DATA_DIR:-$ROOT/build/t/data}
 export FCVM_TEST_BASE=${FCVM_TEST_BASE:-/tmp/fcvm-t.$(id -u)}
-export FCVM_RUN_BASE=$FCVM_TEST_BASE/$(basename "$BATS_TEST_FILENAME" .bats)
+FCVM_RUN_BASE=${BATS_TEST_FILENAME##*/}
+export FCVM_RUN_BASE=$FCVM_TEST_BASE/${FCVM_RUN_BASE%.bats}
 export LC_ALL=C.UTF-8
 mkdir -p "$FCVM_DATA_DIR" "$FCVM_RUN_BASE" "$ROOT/build/t"
 chmod 700 "$FCVM_RUN_BASE"
