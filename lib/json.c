@@ -66,6 +66,13 @@ int json_save_at(int dirfd, const char *path, const json_t *doc, unsigned mode)
 	return write_file_at(dirfd, path, text, strlen(text), mode);
 }
 
+int json_put_at(int dirfd, const char *path, const json_t *doc, unsigned mode)
+{
+	auto_free char *text = json_dumps(doc, JSON_INDENT(1) | JSON_SORT_KEYS);
+
+	return text ? put_file_at(dirfd, path, text, strlen(text), mode) : -ENOMEM;
+}
+
 void json_print(const json_t *doc)
 {
 	json_dumpf(doc, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);

@@ -20,8 +20,9 @@ json_t *json_load_at(int dirfd, const char *path, struct err *e);
  * an embedded NUL: -1. */
 int json_get_str(const json_t *obj, const char *key, const char **out, struct err *e);
 
-/* Writes the document under a temporary name and renames it; 0 or -errno. */
+/* Writes the document as write_file_at() or put_file_at() does; 0 or -errno. */
 int json_save_at(int dirfd, const char *path, const json_t *doc, unsigned mode);
+int json_put_at(int dirfd, const char *path, const json_t *doc, unsigned mode);
 
 /* Prints the document and a newline to stdout. */
 void json_print(const json_t *doc);

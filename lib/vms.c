@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "vms.h"
 #include "cleanup.h"
+#include "ended.h"
 #include "json.h"
+#include "name.h"
 #include "num.h"
 #include "rundir.h"
 #include "status.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -41,6 +44,14 @@ static struct vm *add(struct vms *vms)
 	return &vms->v[vms->n++];
 }
 
+static const struct vm *exactly(const struct vms *all, const char *name)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (!strcmp(all->v[i].name, name))
+			return &all->v[i];
+	return NULL;
+}
+
 const char *vm_text(const struct vm *vm, const char *key)
 {
 	const char *text = json_string_value(json_object_get(vm->state, key));
@@ -65,12 +76,14 @@ static int64_t lock_time(int dir_fd)
 /* What is known of a VM without a state; also the type of each member. */
 static json_t *unknown_state(const struct vm *vm, int dir_fd)
 {
-	json_t *j = json_pack("{s:s, s:s, s:[], s:I, s:i, s:s, s:s, s:i, s:i, s:{s:s, s:i, s:s}, "
-	                      "s:i, s:i, s:i, s:{}, s:[], s:s, s:b, s:s}",
+	json_t *j = json_pack(
+	        "{s:s, s:s, s:[], s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:i, s:i, s:{s:s, s:i, s:s}, "
+	        "s:i, s:i, s:i, s:{}, s:[], s:s, s:b, s:s}",
 	        "name", vm->name, "image", "", "command", "created", (json_int_t)lock_time(dir_fd),
-	        "started", 0, "state", "starting", "health", "", "pid", (int)vm->pid, "front", 0,
-	        "vmm", "name", "", "pid", 0, "accel", "", "cpus", 0, "memory", 0, "restarts", 0,
-	        "labels", "ports", "address", "", "tty", 0, "log", "file");
+	        "started", 0, "ended", 0, "exit", 0, "error", "", "state", "starting", "health", "",
+	        "pid", (int)vm->pid, "front", 0, "vmm", "name", "", "pid", 0, "accel", "", "cpus",
+	        0, "memory", 0, "restarts", 0, "labels", "ports", "address", "", "tty", 0, "log",
+	        "file");
 
 	if (!j)
 		abort();
@@ -143,6 +156,36 @@ static void note(const char *name, pid_t pid, void *ctx)
 	vm->pid = pid;
 }
 
+/* A record without a state is just being removed. */
+static void load_record(struct vms *vms, const char *path, const char *name)
+{
+	struct vm vm = {.dir = xasprintf("%s/%s", path, name), .ended = true};
+	auto_fd int dir_fd = open(vm.dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	json_t *state = dir_fd < 0 ? NULL : json_load_at(dir_fd, VMS_STATE, NULL);
+
+	vm.name = xstrdup(name);
+	if (state) {
+		vm.state = complete(state, unknown_state(&vm, dir_fd));
+		json_object_set_new(vm.state, "state", json_string("exited"));
+		*add(vms) = vm;
+	} else {
+		vm_clear(&vm);
+	}
+}
+
+static void load_records(const char *data, struct vms *vms)
+{
+	auto_free char *path = xasprintf("%s/" ENDED_DIR, data);
+	DIR *d = opendir(path);
+	struct dirent *ent;
+
+	while (d && (ent = readdir(d)))
+		if (name_valid(ent->d_name) && !exactly(vms, ent->d_name))
+			load_record(vms, path, ent->d_name);
+	if (d)
+		closedir(d);
+}
+
 static int newest_first(const void *a, const void *b)
 {
 	json_int_t x = vm_number(a, "created"), y = vm_number(b, "created");
@@ -152,13 +195,12 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(((const struct vm *)a)->name, ((const struct vm *)b)->name);
 }
 
-int vms_load(const char *base, struct vms *out, struct err *e)
+static int load_running(const char *base, struct vms *out, struct err *e)
 {
 	char real[PATH_MAX];
 	struct listing l = {out, real};
 	size_t kept = 0;
 
-	*out = (struct vms){0};
 	if (!realpath(base, real))
 		return errno == ENOENT ? 0 : err_sys(e, "cannot resolve %s", base);
 	if (rundir_list(base, note, &l, e) < 0) {
@@ -172,8 +214,19 @@ int vms_load(const char *base, struct vms *out, struct err *e)
 			vm_clear(&out->v[i]);
 	}
 	out->n = kept;
-	if (kept)
-		qsort(out->v, kept, sizeof *out->v, newest_first);
+	return 0;
+}
+
+/* The running ones first: one that ends meanwhile has its record before its directory goes. */
+int vms_load(const char *base, const char *data, struct vms *out, struct err *e)
+{
+	*out = (struct vms){0};
+	if (load_running(base, out, e) < 0)
+		return -1;
+	if (data)
+		load_records(data, out);
+	if (out->n)
+		qsort(out->v, out->n, sizeof *out->v, newest_first);
 	return 0;
 }
 
@@ -190,21 +243,17 @@ static void choose(const struct vm *vm, struct vms *out)
 	copy = add(out);
 	copy->name = xstrdup(vm->name);
 	copy->dir = xstrdup(vm->dir);
+	copy->ended = vm->ended;
 	copy->pid = vm->pid;
 	copy->state = json_incref(vm->state);
 }
 
-static int no_such(const char *name, struct err *e)
+static int no_such(const char *name, bool ended, struct err *e)
 {
+	if (ended)
+		return err_set(e, FCVM_EX_NOTFOUND,
+		        "there is no VM named '%s': see 'fcvm ls --all'", name);
 	return err_set(e, FCVM_EX_NOTFOUND, "no VM named '%s' is running: see 'fcvm ls'", name);
-}
-
-static const struct vm *exactly(const struct vms *all, const char *name)
-{
-	for (size_t i = 0; i < all->n; i++)
-		if (!strcmp(all->v[i].name, name))
-			return &all->v[i];
-	return NULL;
 }
 
 static int ambiguous(const struct vms *all, const char *word, struct err *e)
@@ -223,7 +272,8 @@ static int ambiguous(const struct vms *all, const char *word, struct err *e)
 	        word, list, n > NAMED_MAX ? ", …" : "");
 }
 
-static int choose_word(const struct vms *all, const char *word, struct vms *out, struct err *e)
+static int choose_word(
+        const struct vms *all, const char *word, bool ended, struct vms *out, struct err *e)
 {
 	const struct vm *hit = exactly(all, word);
 	size_t len = strlen(word);
@@ -240,7 +290,7 @@ static int choose_word(const struct vms *all, const char *word, struct vms *out,
 		hit = &all->v[i];
 	}
 	if (!hit)
-		return no_such(word, e);
+		return no_such(word, ended, e);
 	choose(hit, out);
 	return 0;
 }
@@ -272,13 +322,13 @@ static int choose_named(
         const struct vms *all, const struct vms_selector *s, struct vms *out, struct err *e)
 {
 	for (size_t i = 0; i < s->n_words; i++)
-		if (choose_word(all, s->words[i], out, e) < 0)
+		if (choose_word(all, s->words[i], s->data != NULL, out, e) < 0)
 			return -1;
 	for (size_t i = 0; i < s->names.n; i++) {
 		const struct vm *hit = exactly(all, s->names.v[i]);
 
 		if (!hit)
-			return no_such(s->names.v[i], e);
+			return no_such(s->names.v[i], s->data != NULL, e);
 		choose(hit, out);
 	}
 	for (size_t i = 0; i < s->pids.n; i++)
@@ -287,10 +337,11 @@ static int choose_named(
 	return 0;
 }
 
-static int choose_latest(const struct vms *all, struct vms *out, struct err *e)
+static int choose_latest(const struct vms *all, bool ended, struct vms *out, struct err *e)
 {
 	if (!all->n)
-		return err_set(e, FCVM_EX_NOTFOUND, "no VM is running");
+		return err_set(e, FCVM_EX_NOTFOUND,
+		        ended ? "there is no VM, nor has one been kept" : "no VM is running");
 	choose(&all->v[0], out);
 	return 0;
 }
@@ -307,14 +358,15 @@ int vms_resolve(const char *base, const struct vms_selector *s, struct vms *out,
 	if (!!named + s->all + s->latest > 1)
 		return err_set(
 		        e, FCVM_EX_USAGE, "--all and --latest go with no name and no other choice");
-	if (vms_load(base, &all, e) < 0)
+	if (vms_load(base, s->data, &all, e) < 0)
 		return -1;
 	if (s->all) {
 		*out = all;
 		all = (struct vms){0};
 		return 0;
 	}
-	r = s->latest ? choose_latest(&all, out, e) : choose_named(&all, s, out, e);
+	r = s->latest ? choose_latest(&all, s->data != NULL, out, e)
+	              : choose_named(&all, s, out, e);
 	if (r < 0)
 		vms_free(out);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The VMs that run, as their directories tell: which there are, what their supervisors last said of
- * them (BASE/NAME/state.json), and which of them a command line means. Only files are read, so a VM
- * that hangs holds nobody up.
+ * them (BASE/NAME/state.json), and which of them a command line means; also those of which only a
+ * record is left (ended.h). Only files are read, so a VM that hangs holds nobody up.
  *
  * Functions return 0, or -1 with e filled. */
 #ifndef FCVM_VMS_H
@@ -19,7 +19,8 @@
 
 struct vm {
 	char *name;
-	char *dir;     /* absolute path of the run directory */
+	char *dir;     /* absolute path of the run directory, or of the record */
+	bool ended;    /* dir is a record */
 	pid_t pid;     /* that reserved the name, from the lock; 0: unknown */
 	json_t *state; /* every member of the state is there and has its type: see vms_load() */
 };
@@ -38,12 +39,14 @@ struct vms_selector {
 	struct strv pids;  /* --pid: of the supervisor, its VMM or the process in the foreground */
 	bool all;          /* may be none */
 	bool latest;
+	const char *data; /* where records are, to choose from those as well; NULL: not */
 };
 
-/* All VMs, the newest first. What a state lacks is filled in: "state" is "starting", "created" the
- * time of the reservation, "pid" the lock's, and everything else empty; so is a state that is not
- * there yet or is malformed. */
-int vms_load(const char *base, struct vms *out, struct err *e);
+/* All VMs, the newest first; with data (may be NULL) the ended ones as well, unless one of that
+ * name runs again. What a state lacks is filled in: "state" is "starting", "created" the time of
+ * the reservation, "pid" the lock's, and everything else empty; so is a state that is not there yet
+ * or is malformed. */
+int vms_load(const char *base, const char *data, struct vms *out, struct err *e);
 void vms_free(struct vms *vms);
 
 /* The VMs that are meant, in the order in which they were named and each once; the newest first

@@ -115,7 +115,8 @@ static void random_suffix(char out[17])
 	out[16] = 0;
 }
 
-int write_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
+static int replace_file(
+        int dirfd, const char *path, const void *data, size_t n, mode_t mode, bool sync)
 {
 	char suffix[17];
 	auto_free char *tmp = NULL;
@@ -128,13 +129,23 @@ int write_file_at(int dirfd, const char *path, const void *data, size_t n, mode_
 	if (fd < 0)
 		return -errno;
 	r = write_full(fd, data, n);
-	if (!r && fsync(fd) < 0)
+	if (!r && sync && fsync(fd) < 0)
 		r = -errno;
 	if (!r && renameat(dirfd, tmp, dirfd, path) < 0)
 		r = -errno;
 	if (r)
 		unlinkat(dirfd, tmp, 0);
 	return r;
+}
+
+int write_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
+{
+	return replace_file(dirfd, path, data, n, mode, true);
+}
+
+int put_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
+{
+	return replace_file(dirfd, path, data, n, mode, false);
 }
 
 int mkdir_p(const char *path, mode_t mode)

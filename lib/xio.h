@@ -25,8 +25,10 @@ int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *le
 /* Writes the text into a file that is there, such as a setting in /proc or /sys. */
 int write_existing(const char *path, const char *text);
 
-/* Writes the file under a temporary name, syncs it and renames it into place. */
+/* Writes the file under a temporary name, syncs it and renames it into place. put_file_at() does
+ * not sync: for what is worth nothing after a crash of the system. */
 int write_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
+int put_file_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 
 /* Creates the directory and its missing parents. An existing directory is success. */
 int mkdir_p(const char *path, mode_t mode);

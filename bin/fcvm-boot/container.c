@@ -150,6 +150,9 @@ static void tell_exit(struct machine *m, int status, const char *error)
 void container_over(struct machine *m, int status, const char *error)
 {
 	m->phase = PHASE_END;
+	m->ended_ns = clock_real_ns();
+	m->end_status = status;
+	state_write(m); /* whoever is told now, looks there next */
 	tell_exit(m, status, error);
 	calls_end(m, 137, NULL);
 }

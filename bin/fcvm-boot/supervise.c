@@ -266,6 +266,7 @@ static int prepare(struct machine *m, struct err *e)
 		return 0;
 	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
 		return -1;
+	state_forget(m);
 	if (m->o->front >= 0) {
 		struct conn *c = hub_add(m, m->o->front);
 
@@ -306,12 +307,13 @@ static void say_goodbye(struct machine *m, int status, const char *why)
 	}
 }
 
-static void release(struct machine *m)
+static void release(struct machine *m, int status, const char *why)
 {
 	hub_close_all(m);
 	calls_end(m, FCVM_EX_FAIL, NULL);
 	health_free(m);
 	clog_close(m->log);
+	state_keep(m, status, why);
 	if (m->trace)
 		sink_finish(m->trace);
 	while (m->trace && !sink_idle(m->trace) && !m->caught)
@@ -361,6 +363,6 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 		say_goodbye(&m, e->status, e->text);
 	}
 	status = e->status;
-	release(&m);
+	release(&m, status, e->text);
 	return status;
 }

@@ -132,7 +132,8 @@ struct machine {
 	int caught; /* the signal that ended the machine before the container ran */
 
 	char name[64];
-	int64_t created_ns, started_ns; /* CLOCK_REALTIME */
+	int64_t created_ns, started_ns, ended_ns; /* CLOCK_REALTIME */
+	int end_status;                           /* once the container is over for good */
 	struct restart {
 		const char *policy; /* "no", "on-failure", "always" */
 		int max, tries;     /* on-failure: at most so many; 0: no limit */
@@ -203,6 +204,8 @@ void request_detach(struct conn *c);
 
 /* state.c */
 void state_write(struct machine *m);
+void state_forget(const struct machine *m); /* the record of the last VM of this name */
+void state_keep(struct machine *m, int status, const char *why); /* the record, at the very end */
 
 /* verdict.c */
 int verdict(const struct machine *m, struct err *e);

@@ -11,11 +11,13 @@
 #include <sys/file.h>
 
 int act_find(const struct opt_spec *spec, int argc, char **argv, void *target,
-        struct vms_selector *who, struct vms *vms, struct err *e)
+        struct vms_selector *who, enum act_ended ended, struct vms *vms, struct err *e)
 {
-	auto_free char *base = dirs_run();
+	auto_free char *base = dirs_run(), *data = dirs_data();
 	int r = ctl_parse(spec, argc, argv, target, who, e);
 
+	if (ended == ACT_ENDED_ALL || (ended == ACT_ENDED_NAMED && !who->all))
+		who->data = data;
 	if (r == 0)
 		r = vms_resolve(base, who, vms, e);
 	ctl_select_free(who);
@@ -47,8 +49,7 @@ json_t *act_ask(const struct vm *vm, json_t *request, struct err *e)
 	return answer;
 }
 
-/* A failure that is not the last is said at once. */
-static void keep(struct err *first, const struct err *e)
+void act_keep(struct err *first, const struct err *e)
 {
 	if (first->status)
 		msg_err(first);
@@ -71,7 +72,7 @@ int act_each(const struct vms *vms, const json_t *request, int timeout_ms, struc
 			puts(vms->v[i].name);
 		} else {
 			act_failed(&vms->v[i], &one);
-			keep(&failed, &one);
+			act_keep(&failed, &one);
 		}
 	}
 	if (!failed.status)

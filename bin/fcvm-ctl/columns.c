@@ -92,7 +92,11 @@ static void put_status(FILE *out, const struct column_row *r)
 	json_int_t since = vm_number(r->vm, "started");
 	bool paused = !strcmp(state, "paused");
 
-	if (!strcmp(state, "starting")) {
+	if (r->vm->ended) {
+		fprintf(out, "Exited (%d) ", (int)vm_number(r->vm, "exit"));
+		show_duration(out, r->now - vm_number(r->vm, "ended"));
+		fputs(" ago", out);
+	} else if (!strcmp(state, "starting")) {
 		fputs("Starting", out);
 	} else if (!strcmp(state, "stopping")) {
 		fputs("Stopping", out);
@@ -137,6 +141,11 @@ static void put_pid(FILE *out, const struct column_row *r)
 	fprintf(out, "%" PRId64, (int64_t)vm_number(r->vm, "pid"));
 }
 
+static void put_exit_code(FILE *out, const struct column_row *r)
+{
+	fprintf(out, "%" PRId64, (int64_t)vm_number(r->vm, "exit"));
+}
+
 static void put_health(FILE *out, const struct column_row *r)
 {
 	show_clean(out, vm_text(r->vm, "health"));
@@ -160,6 +169,7 @@ static const struct column {
         {"Labels", "LABELS", put_labels},
         {"Pid", "PID", put_pid},
         {"Health", "HEALTH", put_health},
+        {"ExitCode", "EXIT CODE", put_exit_code},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 

@@ -6,7 +6,9 @@
 #include "status.h"
 #include "strv.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,7 +22,8 @@ struct run {
 	struct names_open open;                   /* in an archive for a VM */
 	char *half;                               /* a file on the disk that is being written */
 	bool had_file;
-	uint8_t buf[BLOCK];
+	bool no_taker; /* the destination went away while the source was waited for */
+	uint8_t in_buf[BLOCK], buf[BLOCK];
 };
 
 /* libarchive's own numbers of errors say no more than its text. */
@@ -37,7 +40,7 @@ static void failed(struct archive *a, const char *what, const char *name, struct
 static enum flow_end fail_in(const struct run *r, struct err *e)
 {
 	failed(r->in, "read", r->f->from == FLOW_DISK ? "the source" : "the archive", e);
-	return FLOW_BAD_IN;
+	return r->no_taker ? FLOW_BAD_OUT : FLOW_BAD_IN;
 }
 
 static enum flow_end fail_out(const struct run *r, const char *name, struct err *e)
@@ -232,6 +235,27 @@ static enum flow_end all(struct run *r, struct err *e)
 	return end;
 }
 
+/* Of archive_read_open(3). A source that says nothing must not hide that nobody takes it. */
+static la_ssize_t read_stream(struct archive *a, void *ctx, const void **data)
+{
+	struct run *r = ctx;
+	struct pollfd p[] = {{.fd = r->f->from_fd, .events = POLLIN},
+	        {.fd = r->f->to == FLOW_DISK ? -1 : r->f->to_fd}};
+	ssize_t n;
+
+	*data = r->in_buf;
+	do {
+		n = poll(p, 2, -1);
+		r->no_taker = n > 0 && !p[0].revents;
+		if (n > 0 && !r->no_taker)
+			n = read(r->f->from_fd, r->in_buf, sizeof r->in_buf);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0 && !r->no_taker)
+		return n;
+	archive_set_error(a, r->no_taker ? EPIPE : errno, "cannot read");
+	return -1;
+}
+
 static int open_in(struct run *r, struct err *e)
 {
 	const struct flow *f = r->f;
@@ -252,7 +276,7 @@ static int open_in(struct run *r, struct err *e)
 		archive_read_support_format_tar(r->in);
 		if (f->from == FLOW_STREAM)
 			archive_read_support_filter_all(r->in);
-		got = archive_read_open_fd(r->in, f->from_fd, BLOCK);
+		got = archive_read_open(r->in, r, NULL, read_stream, NULL);
 	}
 	return got == ARCHIVE_OK ? 0 : (fail_in(r, e), -1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "filter.h"
 #include "cleanup.h"
+#include "num.h"
 #include "opt.h"
 #include "status.h"
 
@@ -42,6 +43,14 @@ static bool match_status(const struct vm *vm, const char *value)
 	return !strcmp(vm_text(vm, "state"), value);
 }
 
+static bool match_exited(const struct vm *vm, const char *value)
+{
+	uint64_t status;
+
+	return vm->ended && num_u64(value, 0, 255, &status) == 0 &&
+	       (json_int_t)status == vm_number(vm, "exit");
+}
+
 static bool match_health(const struct vm *vm, const char *value)
 {
 	const char *health = vm_text(vm, "health");
@@ -77,6 +86,7 @@ static const struct key {
         {"id", match_id, NULL},
         {"label", match_label, NULL},
         {"status", match_status, states},
+        {"exited", match_exited, NULL},
         {"health", match_health, healths},
         {"ancestor", match_ancestor, NULL},
 };
@@ -92,6 +102,7 @@ static const char *value_for(const struct key *key, const char *filter)
 
 static int check_value(const struct key *key, const char *value, struct err *e)
 {
+	uint64_t status;
 	regex_t re;
 	int r;
 
@@ -99,6 +110,8 @@ static int check_value(const struct key *key, const char *value, struct err *e)
 		if (!key->words[i + 1])
 			return err_set(e, FCVM_EX_USAGE, "--filter %s=%s: there is no such %s",
 			        key->name, value, key->name);
+	if (key->match == match_exited && num_u64(value, 0, 255, &status) < 0)
+		return err_set(e, FCVM_EX_USAGE, "--filter exited=%s: not an exit status", value);
 	if (key->match != match_name)
 		return 0;
 	r = regcomp(&re, value, REG_EXTENDED | REG_NOSUB);
@@ -118,7 +131,8 @@ static int check(const char *filter, struct err *e)
 			return check_value(&keys[i], value, e);
 	}
 	return err_set(e, FCVM_EX_USAGE,
-	        "--filter %s: takes name=, id=, label=, status=, health= or ancestor=", filter);
+	        "--filter %s: takes name=, id=, label=, status=, exited=, health= or ancestor=",
+	        filter);
 }
 
 int filter_check(const struct strv *filters, struct err *e)
@@ -144,4 +158,12 @@ bool filter_match(const struct strv *filters, const struct vm *vm)
 			return false;
 	}
 	return true;
+}
+
+bool filter_wants_ended(const struct strv *filters)
+{
+	for (size_t i = 0; i < filters->n; i++)
+		if (!strncmp(filters->v[i], "status=", 7) || !strncmp(filters->v[i], "exited=", 7))
+			return true;
+	return false;
 }

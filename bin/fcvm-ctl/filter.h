@@ -9,4 +9,7 @@
 int filter_check(const struct strv *filters, struct err *e);
 bool filter_match(const struct strv *filters, const struct vm *vm);
 
+/* Whether they ask for something that only VMs that have ended may be. */
+bool filter_wants_ended(const struct strv *filters);
+
 #endif

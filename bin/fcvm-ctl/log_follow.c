@@ -6,6 +6,7 @@
 #include "status.h"
 #include "vms.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -59,6 +60,12 @@ static int wait_for(struct follow *f, int fd, bool *told)
 	return !(polled[0].revents & (POLLERR | POLLHUP | POLLNVAL));
 }
 
+/* The directory goes with its VM, its lock last. */
+static bool has_gone(const struct follow *f)
+{
+	return faccessat(f->dirfd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 /* A VM that is just starting is waited for: 1; 0: no more reason to. */
 static int connect_vm(struct follow *f, struct err *e)
 {
@@ -73,8 +80,7 @@ static int connect_vm(struct follow *f, struct err *e)
 			               ? -1
 			               : 1;
 		control_close(&f->vm);
-		f->ended = e->status == FCVM_EX_NOTFOUND ||
-		           (faccessat(f->dirfd, "lock", F_OK, 0) < 0 && errno == ENOENT);
+		f->ended = e->status == FCVM_EX_NOTFOUND || has_gone(f);
 		if (f->ended)
 			return 1;
 		if (e->status != FCVM_EX_BUSY)
@@ -139,6 +145,8 @@ static int follow(struct follow *f, struct err *e)
 
 		if (open_log(f, e) < 0)
 			return -1;
+		if (f->vm.fd < 0 && has_gone(f))
+			return LOG_GONE;
 		r = f->reader ? log_view_drain(&f->view, f->reader) : 0;
 		if (r == -EPIPE)
 			return 0;

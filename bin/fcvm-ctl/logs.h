@@ -41,7 +41,9 @@ int log_view_drain(struct log_view *v, struct clog_reader *r);
 
 /* Waits for a VM that is still starting. dirfd: its run directory. *lost: how many segments were
  * removed before they were read. 0, or -1 with e filled; a reader of ours that leaves is a good
- * end. */
+ * end. LOG_GONE: it ended before it could be asked to keep the directory, and nothing was printed.
+ */
+#define LOG_GONE 1
 int log_follow(int dirfd, const struct log_want *want, uint64_t *lost, struct err *e);
 
 /* The error for a VM that keeps no log. Returns -1. */

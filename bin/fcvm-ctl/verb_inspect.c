@@ -28,7 +28,7 @@ static const struct opt_spec spec = {
         .table = table,
 };
 
-/* The plan is null while the VM has none yet. */
+/* The plan is null while the VM has none yet, and after its end: it may hold secrets. */
 static json_t *describe(const struct vm *vm)
 {
 	auto_free char *path = xasprintf("%s/plan.json", vm->dir);
@@ -62,11 +62,12 @@ static int print(const struct vms *vms, const char *format, struct err *e)
 
 int ctl_inspect(int argc, char **argv, struct err *e)
 {
-	auto_free char *base = dirs_run();
+	auto_free char *base = dirs_run(), *data = dirs_data();
 	auto_vms struct vms vms = {0};
 	struct opts o = {.format = NULL};
 	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
 
+	o.who.data = data;
 	if (r == 0)
 		r = vms_resolve(base, &o.who, &vms, e);
 	if (r == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "verbs.h"
+#include "act.h"
 #include "cleanup.h"
 #include "dirs.h"
 #include "logs.h"
@@ -66,15 +67,26 @@ static int parse(const struct opts *o, struct log_want *w, struct err *e)
 	return 0;
 }
 
-/* What is there now. */
-static int print(int dirfd, const struct log_want *w, struct err *e)
+/* The directory goes with its VM, its lock last: without that, not all of it may have been there.
+ */
+static bool has_gone(const struct vm *vm, int dirfd)
+{
+	return !vm->ended && faccessat(dirfd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+/* What is there now. LOG_GONE: no longer all of it. */
+static int print(const struct vm *vm, int dirfd, const struct log_want *w, struct err *e)
 {
 	auto_free struct log_view *v = xcalloc(1, sizeof *v);
 	struct clog_reader *reader = NULL;
 	int r = clog_reader_open(dirfd, false, &reader);
 
+	if (has_gone(vm, dirfd)) {
+		clog_reader_free(r < 0 ? NULL : reader);
+		return LOG_GONE;
+	}
 	if (r == -ENOENT)
-		return 0; /* the VM is still starting, or has just ended */
+		return 0; /* the VM is still starting */
 	log_view_init(v, w);
 	if (!r)
 		r = log_view_tail(v, reader);
@@ -98,21 +110,46 @@ static int follow(int dirfd, const struct log_want *w, struct err *e)
 	return r;
 }
 
-static int logs(const struct opts *o, struct err *e)
+/* LOG_GONE: the VM has ended, and whatever is kept of it is elsewhere now. */
+static int logs_of(
+        const struct opts *o, const struct vm *vm, const struct log_want *w, struct err *e)
 {
-	auto_free char *base = dirs_run();
-	auto_vms struct vms vms = {0};
-	struct log_want w;
-	auto_fd int dirfd = -1;
+	auto_fd int dirfd = -1, lock = act_open_lock(vm);
+	int r = LOG_GONE;
 
-	if (parse(o, &w, e) < 0 || vms_resolve_one(base, &o->who, &vms, e) < 0)
-		return -1;
-	if (!strcmp(vm_text(vms.v, "log"), "none"))
+	if (!strcmp(vm_text(vm, "log"), "none"))
 		return log_none(e);
-	dirfd = open(vms.v->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dirfd < 0)
-		return err_set(e, FCVM_EX_NOTFOUND, "the VM has ended");
-	return o->follow ? follow(dirfd, &w, e) : print(dirfd, &w, e);
+	dirfd = open(vm->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dirfd >= 0)
+		r = o->follow && !vm->ended ? follow(dirfd, w, e) : print(vm, dirfd, w, e);
+	else if (vm->ended)
+		return err_set(
+		        e, FCVM_EX_NOTFOUND, "the log of %s was removed meanwhile", vm->name);
+	if (r == LOG_GONE)
+		act_wait_gone(lock);
+	return r;
+}
+
+static int logs(struct opts *o, struct err *e)
+{
+	auto_free char *base = dirs_run(), *data = dirs_data();
+	struct log_want w;
+	bool again = false;
+	int r = LOG_GONE;
+
+	o->who.data = data;
+	if (parse(o, &w, e) < 0)
+		return -1;
+	while (r == LOG_GONE) {
+		auto_vms struct vms vms = {0};
+
+		if (vms_resolve_one(base, &o->who, &vms, e) < 0)
+			/* One that was followed to its end, and leaves nothing. */
+			return again && o->follow && e->status == FCVM_EX_NOTFOUND ? 0 : -1;
+		again = true;
+		r = logs_of(o, vms.v, &w, e);
+	}
+	return r;
 }
 
 int ctl_logs(int argc, char **argv, struct err *e)

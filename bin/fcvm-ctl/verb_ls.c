@@ -26,9 +26,11 @@ struct opts {
 #define AT(field) offsetof(struct opts, field)
 
 static const struct opt table[] = {
-        {'a', "all", NULL, "the same: there are no VMs but running ones", OPT_FLAG, AT(all), false},
-        {'f', "filter", "KEY=VALUE", "only with this name, id, label, status, health or ancestor",
-                OPT_LIST, AT(filters), false},
+        {'a', "all", NULL, "also those that have ended (which -n, -l and some filters imply)",
+                OPT_FLAG, AT(all), false},
+        {'f', "filter", "KEY=VALUE",
+                "only with this name, id, label, status, exited, health or ancestor", OPT_LIST,
+                AT(filters), false},
         {0, "format", "TEMPLATE", "json, or such as '{{.Name}} {{.Status}}'", OPT_STR, AT(format),
                 false},
         {0, "json", NULL, "print JSON", OPT_FLAG, AT(json), false},
@@ -44,7 +46,7 @@ static const struct opt table[] = {
 
 static const struct opt_spec spec = {
         .usage = "fcvm-ctl ls [options]",
-        .summary = "Lists the VMs that run, the newest first.",
+        .summary = "Lists VMs, the newest first.",
         .table = table,
 };
 
@@ -173,7 +175,7 @@ static int check(const struct opts *o, const char *word, struct err *e)
 
 static int list(struct opts *o, const char *word, struct err *e)
 {
-	auto_free char *base = dirs_run();
+	auto_free char *base = dirs_run(), *data = dirs_data();
 	auto_free struct row *rows = NULL;
 	auto_vms struct vms vms = {0};
 	size_t n;
@@ -182,7 +184,8 @@ static int list(struct opts *o, const char *word, struct err *e)
 		o->json = true;
 		o->format = NULL;
 	}
-	if (check(o, word, e) < 0 || vms_load(base, &vms, e) < 0)
+	o->all |= o->latest || o->last || filter_wants_ended(&o->filters);
+	if (check(o, word, e) < 0 || vms_load(base, o->all ? data : NULL, &vms, e) < 0)
 		return -1;
 	rows = choose(&vms, o, &n);
 	return o->json ? print_json(rows, n) : print_rows(rows, n, o, e);

@@ -47,7 +47,7 @@ int ctl_kill(int argc, char **argv, struct err *e)
 	auto_vms struct vms vms = {0};
 	int sig;
 
-	if (act_find(&kill_spec, argc, argv, &o, &o.who, &vms, e) < 0)
+	if (act_find(&kill_spec, argc, argv, &o, &o.who, ACT_RUNNING, &vms, e) < 0)
 		return -1;
 	sig = num_signal(o.signal);
 	if (sig < 0)
@@ -63,7 +63,7 @@ static int plain(
 	auto_vms struct vms vms = {0};
 	struct opts o = {.signal = NULL};
 
-	if (act_find(spec, argc, argv, &o, &o.who, &vms, e) < 0)
+	if (act_find(spec, argc, argv, &o, &o.who, ACT_RUNNING, &vms, e) < 0)
 		return -1;
 	return act_each(&vms, request, CONTROL_MS, e);
 }

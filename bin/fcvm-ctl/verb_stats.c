@@ -163,7 +163,7 @@ static int find(struct view *v, bool first, struct err *e)
 	auto_free char *base = dirs_run();
 	auto_vms struct vms vms = {0};
 
-	if ((first ? vms_resolve(base, who, &vms, e) : vms_load(base, &vms, e)) < 0)
+	if ((first ? vms_resolve(base, who, &vms, e) : vms_load(base, NULL, &vms, e)) < 0)
 		return -1;
 	subjects_update(&v->s, &vms, first || who->all);
 	return 0;

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * stop, wait and restart: requests whose answer is the end, or the new beginning, of a container.
- */
+ * stop, rm, wait and restart: requests whose answer is the end, or the new beginning, of a
+ * container. */
 #include "act.h"
 #include "cleanup.h"
+#include "dirs.h"
+#include "ended.h"
 #include "json.h"
-#include "msg.h"
 #include "status.h"
+#include "strv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NO_TIMEOUT UINT64_MAX
 
 struct opts {
 	uint64_t timeout; /* seconds; NO_TIMEOUT: the container's own */
-	bool ignore;
+	bool ignore, force;
 	struct vms_selector who;
 };
 
@@ -33,12 +34,19 @@ struct opts {
 		        offsetof(struct opts, timeout), true                           \
 	}
 
-static const struct opt stop_table[] = {TIMEOUT,
-        {'i', "ignore", NULL, "do not mind a name that is no VM's", OPT_FLAG,
-                offsetof(struct opts, ignore), false},
-        SELECTORS};
+#define IGNORE                                                                       \
+	{                                                                            \
+		'i', "ignore", NULL, "do not mind a name that is no VM's", OPT_FLAG, \
+		        offsetof(struct opts, ignore), false                         \
+	}
+
+static const struct opt stop_table[] = {TIMEOUT, IGNORE, SELECTORS};
 static const struct opt restart_table[] = {TIMEOUT, SELECTORS};
 static const struct opt wait_table[] = {SELECTORS};
+static const struct opt rm_table[] = {TIMEOUT,
+        {'f', "force", NULL, "stop those that run, first", OPT_FLAG, offsetof(struct opts, force),
+                false},
+        IGNORE, SELECTORS};
 
 static const struct opt_spec stop_spec = {
         .usage = "fcvm-ctl stop [options] [VM…]",
@@ -56,6 +64,11 @@ static const struct opt_spec wait_spec = {
         .summary = "Waits for containers to end and prints their exit statuses.",
         .table = wait_table,
 };
+static const struct opt_spec rm_spec = {
+        .usage = "fcvm-ctl rm [options] [VM…]",
+        .summary = "Removes what is kept of VMs that have ended.",
+        .table = rm_table,
+};
 
 static json_t *timed(const char *type, const struct opts *o)
 {
@@ -67,79 +80,16 @@ static json_t *timed(const char *type, const struct opts *o)
 	return j;
 }
 
-/* Waits for ENDED on each connection; *status (if not NULL) is printed for each. */
-static int await(const struct vm *vm, struct control *c, int lock, bool print_status, struct err *e)
-{
-	bool ended = false;
-	auto_json json_t *answer = control_receive(c, -1, &ended, e);
-	const char *type = json_string_value(json_object_get(answer, "type"));
-
-	/* A VM that dies without a word has ended all the same. */
-	if (!answer && !ended)
-		return act_failed(vm, e);
-	if (answer && (!type || strcmp(type, "ENDED") != 0))
-		return err_set(e, FCVM_EX_FAIL, "%s: the VM answered something else", vm->name);
-	if (!print_status) {
-		act_wait_gone(lock);
-		puts(vm->name);
-	} else {
-		printf("%d\n", answer ? (int)json_integer_value(json_object_get(answer, "status"))
-		                      : FCVM_EX_FAIL);
-	}
-	fflush(stdout);
-	return 0;
-}
-
-/* All are asked before any is waited for. */
-static int ask_and_await(
-        const struct vms *vms, const json_t *request, bool print_status, struct err *e)
-{
-	auto_free struct control *c = calloc(vms->n ? vms->n : 1, sizeof *c);
-	auto_free int *lock = calloc(vms->n ? vms->n : 1, sizeof *lock);
-	int r = 0;
-
-	for (size_t i = 0; c && lock && i < vms->n; i++) {
-		struct err one;
-
-		lock[i] = act_open_lock(&vms->v[i]);
-		if (control_connect(vms->v[i].dir, &c[i], &one) < 0 ||
-		        control_send(&c[i], json_deep_copy(request), &one) < 0) {
-			control_close(&c[i]);
-			if (one.status == FCVM_EX_NOTFOUND && !print_status) /* while we looked */
-				continue;
-			act_failed(&vms->v[i], &one);
-			if (r < 0)
-				msg_err(e);
-			*e = one;
-			r = -1;
-		}
-	}
-	for (size_t i = 0; c && lock && i < vms->n; i++) {
-		struct err one;
-
-		if (c[i].fd >= 0 && await(&vms->v[i], &c[i], lock[i], print_status, &one) < 0) {
-			if (r < 0)
-				msg_err(e);
-			*e = one;
-			r = -1;
-		}
-		control_close(&c[i]);
-		if (lock[i] >= 0)
-			close(lock[i]);
-	}
-	return c && lock ? r : err_sys(e, "cannot hold the connections");
-}
-
 int ctl_stop(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.timeout = NO_TIMEOUT};
 	auto_json json_t *request = NULL;
 	auto_vms struct vms vms = {0};
 
-	if (act_find(&stop_spec, argc, argv, &o, &o.who, &vms, e) < 0)
+	if (act_find(&stop_spec, argc, argv, &o, &o.who, ACT_ENDED_NAMED, &vms, e) < 0)
 		return o.ignore && e->status == FCVM_EX_NOTFOUND ? FCVM_EX_OK : -1;
 	request = timed("STOP", &o);
-	return ask_and_await(&vms, request, false, e);
+	return act_end(&vms, request, ACT_TELL_NAME, e);
 }
 
 int ctl_wait(int argc, char **argv, struct err *e)
@@ -148,9 +98,56 @@ int ctl_wait(int argc, char **argv, struct err *e)
 	struct opts o = {.timeout = NO_TIMEOUT};
 	auto_vms struct vms vms = {0};
 
-	if (act_find(&wait_spec, argc, argv, &o, &o.who, &vms, e) < 0)
+	if (act_find(&wait_spec, argc, argv, &o, &o.who, ACT_ENDED_NAMED, &vms, e) < 0)
 		return -1;
-	return ask_and_await(&vms, request, true, e);
+	return act_end(&vms, request, ACT_TELL_STATUS, e);
+}
+
+/* Whether the VM may go, having ended, or being stopped for it. */
+static bool may_go(const struct vm *vm, bool force, struct err *failed)
+{
+	struct err e;
+
+	if (vm->ended || vm_number(vm, "ended") || force)
+		return true;
+	err_set(&e, FCVM_EX_FAIL, "%s is running: stop it first, or pass --force", vm->name);
+	act_keep(failed, &e);
+	return false;
+}
+
+static int remove_all(struct vms *vms, const struct opts *o, const char *data, struct err *e)
+{
+	auto_json json_t *request = timed("STOP", o);
+	struct err failed = {.text = ""};
+	struct vms going = {.v = xcalloc(vms->n ? vms->n : 1, sizeof *vms->v)}; /* borrows */
+
+	for (size_t i = 0; i < vms->n; i++)
+		if (may_go(&vms->v[i], o->force, &failed))
+			going.v[going.n++] = vms->v[i];
+	if (act_end(&going, request, ACT_TELL_NOTHING, e) < 0)
+		act_keep(&failed, e);
+	for (size_t i = 0; i < going.n; i++) {
+		if (ended_remove(data, going.v[i].name, e) < 0)
+			act_keep(&failed, e);
+		else
+			puts(going.v[i].name);
+	}
+	free(going.v);
+	*e = failed;
+	return failed.status ? -1 : 0;
+}
+
+int ctl_rm(int argc, char **argv, struct err *e)
+{
+	struct opts o = {.timeout = NO_TIMEOUT};
+	auto_free char *data = dirs_data();
+	auto_vms struct vms vms = {0};
+
+	if (act_find(&rm_spec, argc, argv, &o, &o.who, ACT_ENDED_ALL, &vms, e) < 0)
+		return o.ignore && e->status == FCVM_EX_NOTFOUND ? FCVM_EX_OK : -1;
+	if (o.timeout != NO_TIMEOUT && !o.force)
+		return err_set(e, FCVM_EX_USAGE, "--time goes with --force");
+	return remove_all(&vms, &o, data, e);
 }
 
 int ctl_restart(int argc, char **argv, struct err *e)
@@ -159,7 +156,7 @@ int ctl_restart(int argc, char **argv, struct err *e)
 	auto_json json_t *request = NULL;
 	auto_vms struct vms vms = {0};
 
-	if (act_find(&restart_spec, argc, argv, &o, &o.who, &vms, e) < 0)
+	if (act_find(&restart_spec, argc, argv, &o, &o.who, ACT_RUNNING, &vms, e) < 0)
 		return -1;
 	request = timed("RESTART", &o);
 	return act_each(&vms, request, -1, e);

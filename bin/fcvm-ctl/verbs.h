@@ -10,7 +10,7 @@
 #include "vms.h"
 
 typedef int ctl_verb(int argc, char **argv, struct err *e);
-ctl_verb ctl_ls, ctl_inspect, ctl_logs, ctl_exec, ctl_attach, ctl_stop, ctl_kill, ctl_pause,
+ctl_verb ctl_rm, ctl_ls, ctl_inspect, ctl_logs, ctl_exec, ctl_attach, ctl_stop, ctl_kill, ctl_pause,
         ctl_unpause, ctl_restart, ctl_wait, ctl_rename, ctl_front, ctl_cp, ctl_stats, ctl_top,
         ctl_port;
 

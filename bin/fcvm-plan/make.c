@@ -129,11 +129,11 @@ static json_t *fcvm_part(const struct plan_opts *o, const struct plan_image *im)
 	const char *sig = given(o->stop_signal, im->stop_signal, "TERM");
 	bool whole = o->cpu_milli % 1000 == 0;
 
-	return json_pack("{s:b, s:b, s:b, s:i, s:I, s:I, s:b, s:b}", "interactive",
-	        (int)o->interactive, "init", (int)o->init, "privileged", (int)o->privileged,
-	        "stopSignal", num_signal(sig), "stopTimeout", (json_int_t)o->stop_timeout,
-	        "cpuMilli", (json_int_t)(whole ? 0 : o->cpu_milli), "straceAgent",
-	        (int)o->strace_agent,
+	return json_pack("{s:b, s:b, s:b, s:b, s:i, s:I, s:I, s:b, s:b}", "interactive",
+	        (int)o->interactive, "remove", (int)o->rm, "init", (int)o->init, "privileged",
+	        (int)o->privileged, "stopSignal", num_signal(sig), "stopTimeout",
+	        (json_int_t)o->stop_timeout, "cpuMilli", (json_int_t)(whole ? 0 : o->cpu_milli),
+	        "straceAgent", (int)o->strace_agent,
 	        /* As podman: the image's own directory is made when it is missing, a mistyped
 	         * --workdir is not. */
 	        "createCwd", !(o->workdir && *o->workdir));

@@ -67,7 +67,8 @@ static const struct opt run_table[] = {
                 O(hostname), false},
         {'l', "label", "NAME[=VALUE]", "add a label", OPT_LIST, O(label), false},
         {0, "annotation", "NAME=VALUE", "add an annotation", OPT_LIST, O(annotation), false},
-        {0, "rm", NULL, "accepted: a VM always leaves nothing behind", OPT_FLAG, O(rm), false},
+        {0, "rm", NULL, "keep neither log nor exit status when it has ended", OPT_FLAG, O(rm),
+                false},
 
         {0, NULL, NULL, "Rights", OPT_HEAD, 0, false},
         {0, "privileged", NULL, "all capabilities and devices of the VM, nothing masked", OPT_FLAG,

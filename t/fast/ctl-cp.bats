@@ -186,11 +186,13 @@ tree() {
 	local pid=$!
 	exec 9>"$out/fifo"
 	tar -cf - src/sub | head -c 600 >&9
-	wait_for 20 in_vm 'ps | grep -q "[t]ar -xpf"'
+	# Other tests copy into this VM at the same time.
+	local it="ps | grep -q '[t]ar -xpf .* -C $dir'"
+	wait_for 20 in_vm "$it"
 	kill -INT "$(pgrep -P "$pid" fcvm-ctl)"
 	wait "$pid" && fail 'it ended well'
 	exec 9>&-
-	wait_for 20 in_vm '! ps | grep -q "[t]ar -xpf"'
+	wait_for 20 in_vm "! $it"
 }
 
 @test "a VM that ends in the middle is one line and a failure" {

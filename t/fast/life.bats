@@ -89,17 +89,24 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 	pids+=($!)
 	fcvm exec -i "$name" sh -c 'echo joined; cat' >"$t/cat" < <(sleep 100) 3>&- 4>&- &
 	pids+=($!)
+	fcvm cp - "$name:/tmp" < <(head -c 600 /dev/zero; sleep 100) 2>"$t/cp" 3>&- 4>&- &
+	pids+=($!)
+	fcvm stop -t 100 "$name" >"$t/stop" 3>&- 4>&- & # a shell that is process 1 ignores SIGTERM
+	pids+=($!)
 	wait_for 30 grep -q joined "$t/cat"
 	wait_for 30 grep -q begin "$t/logs"
-	joined() { [[ $(fcvm exec "$name" ps | grep -c 'sleep 1000') == 1 ]]; }
+	joined() { [[ $(fcvm exec "$name" ps | grep -c -e 'sleep 1000' -e 'tar -xpf') == 2 ]]; }
 	wait_for 30 joined
+	wait_for 30 state_is state stopping
 	fcvm exec "$name" touch /go
 	for p in "${pids[@]}"; do
 		local s=0
 		wait "$p" || s=$?
 		st+=("$s")
 	done
-	is "${st[*]}" '0 0 137 5 137'
+	is "${st[*]}" '0 0 137 5 137 125 0'
+	is "$(<"$t/stop")" "$name"
+	matches "$(<"$t/cp")" "^fcvm-ctl: $name: [^"$'\n'"]*$"
 	is "$(<"$t/wait")" 5
 	is "$(<"$t/logs")" $'begin\nend'
 	is "$(<"$t/attach")" end

@@ -4,7 +4,7 @@
 # Loaded after helper; the test's setup calls fake_base, and its teardown fake_end.
 
 fake_base() {
-	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
+	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
 	base=$FCVM_RUN_BASE records=0 fakes=()
 }
 
@@ -29,6 +29,13 @@ fake_vm() {
 # json EXPRESSION: of perl, about the JSON of stdin in $_.
 json() {
 	perl -MJSON::PP -e 'local $/; $_ = decode_json(<STDIN>); print eval $ARGV[0], "\n"' "$1"
+}
+
+# ended NAME [MEMBERS…]: the record of a VM that has ended; its log goes into log/.
+ended() {
+	mkdir -p "$FCVM_DATA_DIR/ended/$1/log"
+	perl -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode({map { %{decode_json("{$_}")} } @ARGV})' \
+		"${@:2}" >"$FCVM_DATA_DIR/ended/$1/state.json"
 }
 
 # Nanoseconds since the epoch, the given number of seconds ago.

@@ -136,7 +136,7 @@ running() { # NAME SECONDS [MEMBERS]
 	is "$(names -f id=we)" 'web web2'
 	is "$(names -f status=exited)" ''
 	run -125 fcvm-ctl ls -f stauts=running
-	is "$output" 'fcvm-ctl: --filter stauts=running: takes name=, id=, label=, status=, health= or ancestor='
+	is "$output" 'fcvm-ctl: --filter stauts=running: takes name=, id=, label=, status=, exited=, health= or ancestor='
 	run -125 fcvm-ctl ls -f status=runing
 	is "$output" 'fcvm-ctl: --filter status=runing: there is no such status'
 }
@@ -175,8 +175,8 @@ running() { # NAME SECONDS [MEMBERS]
 	run -125 fcvm-ctl inspect we
 	is "$output" "fcvm-ctl: 'we' is the beginning of several VMs' names: web2, web"
 	run -125 fcvm-ctl inspect --name we
-	is "$output" "fcvm-ctl: no VM named 'we' is running: see 'fcvm ls'"
-	run -125 fcvm-ctl inspect x
+	is "$output" "fcvm-ctl: there is no VM named 'we': see 'fcvm ls --all'"
+	run -125 fcvm-ctl pause x
 	is "$output" "fcvm-ctl: no VM named 'x' is running: see 'fcvm ls'"
 	run -125 fcvm-ctl inspect
 	is "$output" "fcvm-ctl: no VM given: name one, or see 'fcvm ls'"
@@ -198,7 +198,7 @@ running() { # NAME SECONDS [MEMBERS]
 	running web 5
 	is "$(fcvm-ctl inspect web -f '{{.name}}')" web
 	run -125 fcvm-ctl inspect web -- -x -a
-	is "$output" "fcvm-ctl: no VM named '-x' is running: see 'fcvm ls'"
+	is "$output" "fcvm-ctl: there is no VM named '-x': see 'fcvm ls --all'"
 	for verb in ls inspect logs; do
 		run -0 fcvm-ctl "$verb" --help
 		has "$output" "usage: fcvm-ctl $verb"

@@ -115,7 +115,7 @@ options_for_page() {
 		done
 	done
 	is "$(complete_words fcvm ver)" version
-	is "$(complete_words fcvm podman r | sort | paste -sd ' ')" 'rename restart run'
+	is "$(complete_words fcvm podman r | sort | paste -sd ' ')" 'rename restart rm run'
 	is "$(complete_words fcvm att)" attach
 	is "$(complete_words fcvm cache pul)" pull
 	is "$(complete_words fcvm run --pull n | sort | paste -sd ' ')" 'never newer'

@@ -205,7 +205,7 @@ fcvm-ctl[front][--detach][healthy][--][$STUBS/fcvm][_start][-d][--wait][healthy]
 
 verbs() {
 	local verb
-	for verb in exec attach ls ps logs stop kill pause unpause wait inspect stats top cp port rename restart; do
+	for verb in exec attach ls ps logs stop kill pause unpause wait inspect stats top cp port rename restart rm; do
 		fcvm "$verb" -x 'a b'
 		fcvm podman "$verb" -x 'a b'
 		is "$(<"$LOG")" "fcvm-ctl[$verb][-x][a b]

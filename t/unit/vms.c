@@ -50,7 +50,7 @@ static void states(const char *base)
 		auto_vms struct vms vms = {0};
 
 		start(base, "bad", bad[i], &rd);
-		is_int(vms_load(base, &vms, &e), 0, "a VM with the state %s", bad[i]);
+		is_int(vms_load(base, NULL, &vms, &e), 0, "a VM with the state %s", bad[i]);
 		if (ok(vms.n == 1, "is listed")) {
 			is_str(vm_text(vms.v, "state"), "starting", "as starting");
 			is_str(vm_text(vms.v, "image"), "", "with nothing believed");
@@ -70,7 +70,7 @@ static void completed(const char *base)
 
 	start(base, "web",
 	        "{\"name\":\"x\",\"state\":\"running\",\"cpus\":1.5,\"pid\":7,\"new\":1}", &rd);
-	is_int(vms_load(base, &vms, &e), 0, "a state that lacks members");
+	is_int(vms_load(base, NULL, &vms, &e), 0, "a state that lacks members");
 	is_str(vm_text(vms.v, "state"), "running", "is taken as it is");
 	is_str(vm_text(vms.v, "name"), "web", "but the directory has the name");
 	is_int(vm_number(vms.v, "pid"), 7, "the state's process is the one that is shown");
@@ -86,8 +86,8 @@ static void nothing(const char *base)
 	struct vms_selector latest = {.latest = true}, all = {.all = true};
 	struct err e = {0};
 
-	is_int(vms_load("/nonexistent/fcvm", &vms, &e), 0, "no base is no VM");
-	is_int(vms_load(base, &vms, &e), 0, "an empty one neither");
+	is_int(vms_load("/nonexistent/fcvm", NULL, &vms, &e), 0, "no base is no VM");
+	is_int(vms_load(base, NULL, &vms, &e), 0, "an empty one neither");
 	is_int(vms_resolve(base, &all, &vms, &e), 0, "all of none is none");
 	is_int(vms.n, 0, "none");
 	is_int(vms_resolve(base, &latest, &vms, &e), -1, "there is no latest");

@@ -14,7 +14,8 @@ stdin=file:$files/empty run empty-stdin -i IMAGE sh -c 'wc -c; echo end'
 stdin='text:one\ntwo' run pipe -i IMAGE sh -c 'cat; echo; echo end'
 stdin=open limit=30 status=6 run open-stdin-does-not-delay-the-end -i IMAGE sh -c 'echo end; exit 6'
 stdin=open ready=ready act='type_in "typed\n"' run line-by-line -i IMAGE sh -c 'echo ready; read a; echo "got $a"'
-stdin=zeros:10000000 status=5 run partly-read-stdin -i IMAGE sh -c 'head -c 5; exit 5'
+stdin=zeros:10000000 status=5 racy='podman drops output when the rest of the input has no reader' fcvm_stdout=@@@@@ \
+	run partly-read-stdin -i IMAGE sh -c 'head -c 5 | tr "\000" @; exit 5'
 stdin=zeros:10000000 run large-stdin -i IMAGE wc -c
 stdin=text:x run closed-inside -i IMAGE sh -c 'exec >&- 2>&-; cat; exit 0'
 
