@@ -33,14 +33,14 @@ teardown() {
 }
 
 @test "wait, inspect, logs and stop answer for them; what needs a running VM does not" {
-	record out F done >"$FCVM_DATA_DIR/ended/job/log/1"
+	record out F made >"$FCVM_DATA_DIR/ended/job/log/1"
 	is "$(timeout 10 fcvm-ctl wait job old)" $'3\n0'
 	is "$(fcvm-ctl wait -l)" 3
 	is "$(fcvm-ctl wait -a)" ''
 	is "$(fcvm-ctl inspect -f '{{.name}} {{.state}} {{.exit}} {{.error}} {{.tty}}' job)" 'job exited 3 why false'
 	is "$(fcvm-ctl inspect -a -f '{{.name}}' | paste -sd ' ')" 'job old'
-	is "$(fcvm-ctl logs job)" 'done'
-	is "$(timeout 10 fcvm-ctl logs -f jo)" 'done'
+	is "$(fcvm-ctl logs job)" made
+	is "$(timeout 10 fcvm-ctl logs -f jo)" made
 	is "$(fcvm-ctl logs old)" ''
 	is "$(timeout 10 fcvm-ctl stop job)" job
 	is "$(fcvm-ctl stop -a)" ''
