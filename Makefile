@@ -27,7 +27,7 @@ SH_TOOLS := $(notdir $(foreach d,$(wildcard bin/*/),$(wildcard $(d)$(notdir $(pa
 LIB_SRC  := $(wildcard lib/*.c)
 LIBS              = -ljansson -lcrypto
 LIBS_fcvm-cache   = -larchive -llz4
-LIBS_fcvm-ctl     = -larchive
+LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 AGENT_LIBS        = -ljansson -lcap
 

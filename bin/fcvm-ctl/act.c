@@ -14,13 +14,13 @@ int act_find(const struct opt_spec *spec, int argc, char **argv, void *target,
         struct vms_selector *who, enum act_ended ended, struct vms *vms, struct err *e)
 {
 	auto_free char *base = dirs_run(), *data = dirs_data();
-	int r = ctl_parse(spec, argc, argv, target, who, e);
+	int r = vms_opt_parse(spec, argc, argv, target, who, e);
 
 	if (ended == ACT_ENDED_ALL || (ended == ACT_ENDED_NAMED && !who->all))
 		who->data = data;
 	if (r == 0)
 		r = vms_resolve(base, who, vms, e);
-	ctl_select_free(who);
+	vms_selector_free(who);
 	return r;
 }
 

@@ -6,8 +6,8 @@
 #include "control.h"
 #include "verbs.h"
 
-/* The VMs of the command line; parsed as ctl_parse() does. who is released by this function. Those
- * that have ended are found never, when they are named or the latest, or with --all too. */
+/* The VMs of the command line; parsed as vms_opt_parse() does. who is released by this function.
+ * Those that have ended are found never, when they are named or the latest, or with --all too. */
 enum act_ended { ACT_RUNNING, ACT_ENDED_NAMED, ACT_ENDED_ALL };
 int act_find(const struct opt_spec *spec, int argc, char **argv, void *target,
         struct vms_selector *who, enum act_ended ended, struct vms *vms, struct err *e);

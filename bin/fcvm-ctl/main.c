@@ -32,7 +32,6 @@ static const struct {
         {"ps", ctl_ls, "the same"},
         {"inspect", ctl_inspect, "print all that is known of VMs"},
         {"logs", ctl_logs, "print what a VM's container wrote"},
-        {"cp", ctl_cp, "copy files and directories from and to containers"},
         {"stats", ctl_stats, "print how much VMs use of the machine"},
         {"top", ctl_top, "list the processes of a container"},
         {"port", ctl_port, "print the ports that a VM publishes"},

@@ -38,9 +38,9 @@ static const struct opt exec_table[] = {
                 O(timeout), false},
         {0, "detach-keys", "KEYS", "what leaves the command running (ctrl-p,ctrl-q)", OPT_STR,
                 O(keys), false},
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
         OPT_END,
 };
 static const struct opt_spec exec_spec = {
@@ -53,9 +53,9 @@ static const struct opt attach_table[] = {
         {0, "no-stdin", NULL, "do not pass the caller's stdin on", OPT_FLAG, O(no_stdin), false},
         {0, "detach-keys", "KEYS", "what leaves the container running (ctrl-p,ctrl-q)", OPT_STR,
                 O(keys), false},
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
         OPT_END,
 };
 static const struct opt_spec attach_spec = {
@@ -129,7 +129,7 @@ static void release(struct opts *o)
 {
 	strv_free(&o->env);
 	strv_free(&o->env_file);
-	ctl_select_free(&o->who);
+	vms_selector_free(&o->who);
 }
 
 /* With the VM named by an option all words are the command's. */
@@ -184,7 +184,7 @@ int ctl_attach(int argc, char **argv, struct err *e)
 	struct opts o = {.keys = NULL};
 	auto_vms struct vms vms = {0};
 	char keys[KEYS_MAX + 1];
-	int r = ctl_parse(&attach_spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&attach_spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = keys_parse(o.keys, keys, e);

@@ -15,10 +15,10 @@ struct opts {
 static const struct opt table[] = {
         {'f', "format", "TEMPLATE", "print this for each VM instead of JSON", OPT_STR,
                 offsetof(struct opts, format), false},
-        CTL_SELECT_NAME(offsetof(struct opts, who)),
-        CTL_SELECT_PID(offsetof(struct opts, who)),
-        CTL_SELECT_LATEST(offsetof(struct opts, who)),
-        CTL_SELECT_ALL(offsetof(struct opts, who)),
+        VMS_OPT_NAME(offsetof(struct opts, who)),
+        VMS_OPT_PID(offsetof(struct opts, who)),
+        VMS_OPT_LATEST(offsetof(struct opts, who)),
+        VMS_OPT_ALL(offsetof(struct opts, who)),
         OPT_END,
 };
 
@@ -65,13 +65,13 @@ int ctl_inspect(int argc, char **argv, struct err *e)
 	auto_free char *base = dirs_run(), *data = dirs_data();
 	auto_vms struct vms vms = {0};
 	struct opts o = {.format = NULL};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	o.who.data = data;
 	if (r == 0)
 		r = vms_resolve(base, &o.who, &vms, e);
 	if (r == 0)
 		r = print(&vms, o.format, e);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
 }

@@ -29,9 +29,9 @@ static const struct opt table[] = {
         {0, "until", "TIME", "nor what is as late as this", OPT_STR, AT(until), false},
         {'n', "tail", "N", "only the last N lines (all)", OPT_STR, AT(tail), false},
         {'t', "timestamps", NULL, "begin each line with its time", OPT_FLAG, AT(stamps), false},
-        CTL_SELECT_NAME(AT(who)),
-        CTL_SELECT_PID(AT(who)),
-        CTL_SELECT_LATEST(AT(who)),
+        VMS_OPT_NAME(AT(who)),
+        VMS_OPT_PID(AT(who)),
+        VMS_OPT_LATEST(AT(who)),
         OPT_END,
 };
 
@@ -155,10 +155,10 @@ static int logs(struct opts *o, struct err *e)
 int ctl_logs(int argc, char **argv, struct err *e)
 {
 	struct opts o = {0};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = logs(&o, e);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
 }

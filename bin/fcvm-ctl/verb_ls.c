@@ -195,7 +195,7 @@ int ctl_ls(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.sort = "created"};
 	struct vms_selector none = {0};
-	int r = ctl_parse(&spec, argc, argv, &o, &none, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &none, e);
 
 	if (r == 0)
 		r = list(&o, none.n_words ? none.words[0] : NULL, e);

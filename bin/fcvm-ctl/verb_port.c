@@ -20,9 +20,9 @@ struct opts {
 
 static const struct opt table[] = {
         {'a', "all", NULL, "of every VM, with its name", OPT_FLAG, O(all), false},
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
         OPT_END,
 };
 static const struct opt_spec spec = {
@@ -138,10 +138,10 @@ static int port(struct opts *o, struct err *e)
 int ctl_port(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.all = false};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = port(&o, e);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
 }

@@ -26,7 +26,7 @@ int ctl_rename(int argc, char **argv, struct err *e)
 	struct control c;
 	const char *name;
 
-	if (ctl_parse(&spec, argc, argv, &o, &o.who, e) < 0)
+	if (vms_opt_parse(&spec, argc, argv, &o, &o.who, e) < 0)
 		return -1;
 	if (o.who.n_words != 2)
 		return opt_usage(&spec, e, "rename takes a VM and its new name");

@@ -44,10 +44,10 @@ static const struct opt table[] = {
                 false},
         {0, "no-stream", NULL, "print one table", OPT_FLAG, O(no_stream), false},
         {0, "no-trunc", NULL, "accepted: names are never cut", OPT_FLAG, O(no_trunc), true},
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
-        CTL_SELECT_ALL(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
+        VMS_OPT_ALL(O(who)),
         OPT_END,
 };
 static const struct opt_spec spec = {
@@ -286,10 +286,10 @@ static int stats(struct opts *o, struct err *e)
 int ctl_stats(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.interval = 5};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = stats(&o, e);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
 }

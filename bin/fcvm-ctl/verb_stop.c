@@ -21,10 +21,10 @@ struct opts {
 	struct vms_selector who;
 };
 
-#define SELECTORS                                                                                \
-	CTL_SELECT_NAME(offsetof(struct opts, who)), CTL_SELECT_PID(offsetof(struct opts, who)), \
-	        CTL_SELECT_LATEST(offsetof(struct opts, who)),                                   \
-	        CTL_SELECT_ALL(offsetof(struct opts, who)), OPT_END
+#define SELECTORS                                                                          \
+	VMS_OPT_NAME(offsetof(struct opts, who)), VMS_OPT_PID(offsetof(struct opts, who)), \
+	        VMS_OPT_LATEST(offsetof(struct opts, who)),                                \
+	        VMS_OPT_ALL(offsetof(struct opts, who)), OPT_END
 
 #define TIMEOUT                                                                        \
 	{'t', "time", "SECONDS", "before SIGKILL (what --stop-timeout said)", OPT_U64, \

@@ -20,9 +20,9 @@ struct opts {
 #define O(member) offsetof(struct opts, member)
 
 static const struct opt table[] = {
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
         OPT_END,
 };
 static const struct opt_spec spec = {
@@ -260,10 +260,10 @@ static int top(struct vms_selector *who, struct err *e)
 int ctl_top(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.who = {.all = false}};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = top(&o.who, e);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
 }

@@ -106,7 +106,7 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 	done
 	is "${st[*]}" '0 0 137 5 137 125 0'
 	is "$(<"$t/stop")" "$name"
-	matches "$(<"$t/cp")" "^fcvm-ctl: $name: [^"$'\n'"]*$"
+	matches "$(<"$t/cp")" "^fcvm-cp: $name: [^"$'\n'"]*$"
 	is "$(<"$t/wait")" 5
 	is "$(<"$t/logs")" $'begin\nend'
 	is "$(<"$t/attach")" end

@@ -205,16 +205,20 @@ fcvm-ctl[front][--detach][healthy][--][$STUBS/fcvm][_start][-d][--wait][healthy]
 
 verbs() {
 	local verb
-	for verb in exec attach ls ps logs stop kill pause unpause wait inspect stats top cp port rename restart rm; do
+	for verb in exec attach ls ps logs stop kill pause unpause wait inspect stats top port rename restart rm; do
 		fcvm "$verb" -x 'a b'
 		fcvm podman "$verb" -x 'a b'
 		is "$(<"$LOG")" "fcvm-ctl[$verb][-x][a b]
 fcvm-ctl[$verb][-x][a b]"
 		: >"$LOG"
 	done
+	fcvm cp a b:/
+	fcvm podman cp a b:/
+	is "$(<"$LOG")" $'fcvm-cp[a][b:/]\nfcvm-cp[a][b:/]'
 }
 @test "the verbs of running VMs are fcvm-ctl's, with or without the word podman" {
 	stub fcvm-ctl "$RECORD"
+	stub fcvm-cp "$RECORD"
 	both verbs
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "verbs.h"
+#include "vms_opt.h"
 
 #include <string.h>
 
-int ctl_parse(const struct opt_spec *spec, int argc, char **argv, void *target,
+int vms_opt_parse(const struct opt_spec *spec, int argc, char **argv, void *target,
         struct vms_selector *who, struct err *e)
 {
 	int at = 0, n = 0;

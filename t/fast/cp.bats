@@ -92,7 +92,7 @@ tree() {
 	mkdir "$to"
 	refused() { # MESSAGE ARGS…
 		run --separate-stderr -125 copy "${@:2}"
-		is "$stderr" "fcvm-ctl: $1"
+		is "$stderr" "fcvm-cp: $1"
 		is "$output" ''
 	}
 	refused 'nope: No such file or directory' nope "$NAME:/"
@@ -105,8 +105,8 @@ tree() {
 	refused '/dev/null: neither a regular file nor a directory' "$NAME:/etc/passwd" /dev/null
 	refused "$NAME:/dev/null: neither a regular file nor a directory" "$NAME:/dev/null" "$to"
 	refused "/etc: a directory cannot be copied into itself" "$NAME:/etc" "$NAME:/etc/x"
-	refused "'$NAME:' has no path: see 'fcvm-ctl cp --help'" "$NAME:" "$to"
-	refused "neither side is in a VM: write VM:PATH: see 'fcvm-ctl cp --help'" src "$to"
+	refused "'$NAME:' has no path: see 'fcvm-cp --help'" "$NAME:" "$to"
+	refused "neither side is in a VM: write VM:PATH: see 'fcvm-cp --help'" src "$to"
 	refused "no VM named 'nosuch' is running: see 'fcvm ls'" nosuch:/x "$to"
 	refused "$dir/bad"$'\377'": a path in a VM must be valid UTF-8, which JSON is limited to" src/f "$NAME:$dir/bad"$'\377'
 	is "$(ls "$to")" ''
@@ -116,7 +116,7 @@ tree() {
 	echo file >"$out/x"
 	in_vm "cd $dir && mkdir -p x/y a && echo b >a/b"
 	run --separate-stderr -125 copy "$out/x" "$NAME:$dir"
-	is "$stderr" "fcvm-ctl: $NAME:$dir: x is there and is a directory: see --overwrite"
+	is "$stderr" "fcvm-cp: $NAME:$dir: x is there and is a directory: see --overwrite"
 	copy --overwrite "$out/x" "$NAME:$dir"
 	is "$(in_vm "cat $dir/x")" file
 	mkdir -p "$out/a/b"
@@ -125,7 +125,7 @@ tree() {
 	is "$(in_vm "cat $dir/a/b")" b
 	mkdir "$out/d" "$out/d/x"
 	run --separate-stderr -125 copy "$NAME:$dir/x" "$out/d"
-	is "$stderr" 'fcvm-ctl: x: it is there and is a directory: see --overwrite'
+	is "$stderr" 'fcvm-cp: x: it is there and is a directory: see --overwrite'
 	copy --overwrite "$NAME:$dir/x" "$out/d"
 	is "$(cat "$out/d/x")" file
 }
@@ -139,11 +139,11 @@ tree() {
 	copy "$NAME:$dir/." - | copy - "$NAME:/tmp"
 	is "$(in_vm 'cat /tmp/sub/s')" s
 	run --separate-stderr -125 copy - "$NAME:$dir" < <(echo no archive)
-	is "$stderr" 'fcvm-ctl: cannot read the archive: Unrecognized archive format'
+	is "$stderr" 'fcvm-cp: cannot read the archive: Unrecognized archive format'
 	run --separate-stderr -125 copy - "$NAME:$dir/none" <"$out/t.gz"
-	is "$stderr" "fcvm-ctl: $NAME:$dir/none: must be a directory when copying from stdin"
+	is "$stderr" "fcvm-cp: $NAME:$dir/none: must be a directory when copying from stdin"
 	run --separate-stderr -125 copy - "$NAME:$dir" < <(tar -cPf - -C src sub/../f)
-	is "$stderr" 'fcvm-ctl: sub/../f: the archive has a name that leaves its directory'
+	is "$stderr" 'fcvm-cp: sub/../f: the archive has a name that leaves its directory'
 }
 
 @test "owners are kept with -a=false, and options choose the VM" {
@@ -182,14 +182,14 @@ tree() {
 
 @test "an interrupted copy leaves no process, here or there" {
 	mkfifo "$out/fifo"
-	timeout 60 fcvm-ctl cp - "$NAME:$dir" <"$out/fifo" 3>&- 4>&- &
+	timeout 60 fcvm-cp - "$NAME:$dir" <"$out/fifo" 3>&- 4>&- &
 	local pid=$!
 	exec 9>"$out/fifo"
 	tar -cf - src/sub | head -c 600 >&9
 	# Other tests copy into this VM at the same time.
 	local it="ps | grep -q '[t]ar -xpf .* -C $dir'"
 	wait_for 20 in_vm "$it"
-	kill -INT "$(pgrep -P "$pid" fcvm-ctl)"
+	kill -INT "$(pgrep -P "$pid" fcvm-cp)"
 	wait "$pid" && fail 'it ended well'
 	exec 9>&-
 	wait_for 20 in_vm "! $it"
@@ -201,10 +201,10 @@ tree() {
 	name=$(vm_name)
 	fcvm run -d --name "$name" --cpus 1 --memory 256m "$image" -- sleep 1000 3>&-
 	mkfifo "$out/fifo"
-	timeout 60 fcvm-ctl cp "$name:/proc/1/root/dev/zero" - 3>&- && fail 'a device'
+	timeout 60 fcvm-cp "$name:/proc/1/root/dev/zero" - 3>&- && fail 'a device'
 	fcvm exec "$name" dd if=/dev/zero of=/big bs=1M count=150 2>/dev/null
 	sup=$(fcvm inspect --format '{{.vmm.pid}}' "$name")
-	timeout 60 fcvm-ctl cp "$name:/big" - >"$out/fifo" 2>"$out/err" 3>&- 4>&- &
+	timeout 60 fcvm-cp "$name:/big" - >"$out/fifo" 2>"$out/err" 3>&- 4>&- &
 	pid=$!
 	exec 9<"$out/fifo"
 	is "$(head -c 1000000 <&9 | wc -c)" 1000000
@@ -214,5 +214,5 @@ tree() {
 	wait "$pid" || status=$?
 	is "$status" 125
 	is "$(wc -l <"$out/err")" 1
-	matches "$(cat "$out/err")" "^fcvm-ctl: $name: "
+	matches "$(cat "$out/err")" "^fcvm-cp: $name: "
 }

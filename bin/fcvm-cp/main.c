@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * cp: files and directories between the host and containers, as a tar stream. */
+ * fcvm-cp: files and directories between the host and containers, as a tar stream. See fcvm-cp(1).
+ * It is not a verb of fcvm-ctl because libarchive takes longer to load than an exec takes. */
 #include "cleanup.h"
 #include "cp_flow.h"
 #include "cp_place.h"
 #include "cp_tool.h"
 #include "dirs.h"
+#include "msg.h"
 #include "num.h"
 #include "status.h"
-#include "verbs.h"
+#include "vms_opt.h"
+#include "xio.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,13 +33,13 @@ static const struct opt table[] = {
         {0, "pause", NULL, "accepted: nothing is paused", OPT_FLAG, O(pause), true},
         {0, "extract", NULL, "accepted: an archive on stdin is always extracted", OPT_FLAG,
                 O(extract), true},
-        CTL_SELECT_NAME(O(who)),
-        CTL_SELECT_PID(O(who)),
-        CTL_SELECT_LATEST(O(who)),
+        VMS_OPT_NAME(O(who)),
+        VMS_OPT_PID(O(who)),
+        VMS_OPT_LATEST(O(who)),
         OPT_END,
 };
 static const struct opt_spec spec = {
-        .usage = "fcvm-ctl cp [options] [VM]:PATH PATH | PATH [VM]:PATH | [VM]:PATH [VM]:PATH",
+        .usage = "fcvm-cp [options] [VM]:PATH PATH | PATH [VM]:PATH | [VM]:PATH [VM]:PATH",
         .summary = "Copies files and directories from and to containers. '-' is a tar archive on "
                    "stdin or stdout.",
         .table = table,
@@ -246,11 +251,11 @@ static int cp(struct copy *c, struct vms_selector *who, struct err *e)
 	return copy(c, e);
 }
 
-int ctl_cp(int argc, char **argv, struct err *e)
+static int run(int argc, char **argv, struct err *e)
 {
 	struct opts o = {.archive = true};
 	struct copy c = {.o = &o};
-	int r = ctl_parse(&spec, argc, argv, &o, &o.who, e);
+	int r = vms_opt_parse(&spec, argc, argv, &o, &o.who, e);
 
 	if (r == 0)
 		r = cp(&c, &o.who, e);
@@ -258,6 +263,21 @@ int ctl_cp(int argc, char **argv, struct err *e)
 	place_free(&c.to);
 	vms_free(&c.from_vm);
 	vms_free(&c.to_vm);
-	ctl_select_free(&o.who);
+	vms_selector_free(&o.who);
 	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = {.text = ""};
+	int r;
+
+	std_fds_open();
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for names in archives */
+	signal(SIGPIPE, SIG_IGN);       /* whoever does not read any more is told by write */
+	r = run(argc, argv, &e);
+	if (r == 0 || e.status == FCVM_EX_OK)
+		return FCVM_EX_OK;
+	msg_err(&e);
+	return FCVM_EX_FAIL;
 }
