@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "exec.h"
+#include "interface.h"
 #include "json.h"
 #include "meminfo.h"
 #include "status.h"
@@ -134,6 +135,8 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		return 0;
 	set_clock(message);
 	limit(plan);
+	if (interface_apply(plan, e) < 0)
+		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"))) {
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
 		a->cols = (unsigned short)json_integer_value(json_object_get(message, "cols"));

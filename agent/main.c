@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "early.h"
+#include "interface.h"
 #include "status.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ static int prepare(struct agent *a, struct err *e)
 	if (early_mounts(e) < 0)
 		return -1;
 	early_strace();
-	if (early_modules(e) < 0 || early_system(e) < 0)
+	if (early_modules(e) < 0 || early_system(e) < 0 || interface_prepare(e) < 0)
 		return -1;
 	if (loop_init(&a->loop) < 0)
 		return err_sys(e, "cannot make the event loop");

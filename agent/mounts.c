@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "copy_tree.h"
 #include "json.h"
+#include "names.h"
 #include "stage.h"
 #include "status.h"
 #include "strv.h"
@@ -92,8 +93,8 @@ static int bind_over(const char *ours, const char *target, struct err *e)
 	return 0;
 }
 
-/* /etc/hosts and /etc/hostname belong to the machine, not to the image: they are files of a tmpfs
- * that is reachable through them only (it is mounted for a moment where /dev/shm will be). */
+/* The places of what names.c writes: files of a tmpfs that is reachable through them only (it is
+ * mounted for a moment where /dev/shm will be). */
 static int bind_names(struct err *e)
 {
 	if (want_dir("/etc", e) < 0 || want_dir("/dev/shm", e) < 0)
@@ -101,7 +102,8 @@ static int bind_names(struct err *e)
 	if (mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") < 0)
 		return err_sys(e, "cannot mount a tmpfs");
 	if (bind_over("/dev/shm/hosts", "/etc/hosts", e) < 0 ||
-	        bind_over("/dev/shm/hostname", "/etc/hostname", e) < 0)
+	        bind_over("/dev/shm/hostname", "/etc/hostname", e) < 0 ||
+	        bind_over("/dev/shm/resolv.conf", "/etc/resolv.conf", e) < 0)
 		return -1;
 	return umount2("/dev/shm", MNT_DETACH) < 0 ? err_sys(e, "cannot hide a tmpfs") : 0;
 }
@@ -327,22 +329,6 @@ static int privileged(struct err *e)
 	return 0;
 }
 
-static int name_files(const char *hostname, struct err *e)
-{
-	auto_free char *hosts = xasprintf("127.0.0.1\tlocalhost\n"
-	                                  "::1\tlocalhost ip6-localhost ip6-loopback\n"
-	                                  "127.0.1.1\t%s\n",
-	        hostname);
-	auto_free char *name = xasprintf("%s\n", hostname);
-	auto_fd int f1 = open("/etc/hosts", O_WRONLY | O_TRUNC | O_CLOEXEC);
-	auto_fd int f2 = open("/etc/hostname", O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-	if (f1 < 0 || f2 < 0 || write_full(f1, hosts, strlen(hosts)) < 0 ||
-	        write_full(f2, name, strlen(name)) < 0)
-		return err_sys(e, "cannot write /etc/hosts and /etc/hostname");
-	return 0;
-}
-
 int stage_mount_plan(const void *plan_json, struct err *e)
 {
 	const json_t *plan = plan_json, *m, *linux_part = json_object_get(plan, "linux");
@@ -351,7 +337,7 @@ int stage_mount_plan(const void *plan_json, struct err *e)
 
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
 		return err_sys(e, "cannot set the host name %s", hostname);
-	if (name_files(hostname ? hostname : "localhost", e) < 0)
+	if (names_write(plan, hostname ? hostname : "localhost", e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "privileged")) &&
 	        privileged(e) < 0)

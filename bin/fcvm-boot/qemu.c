@@ -3,6 +3,7 @@
  * sets: nothing of a running machine has a name in the file system. */
 #include "arch.h"
 #include "cleanup.h"
+#include "guest_net.h"
 #include "status.h"
 #include "strv.h"
 #include "vmm.h"
@@ -93,6 +94,11 @@ static void device_args(
 		strv_add(a, "-device");
 		strv_addf(a, "virtio-blk-device,drive=disk%zu", i);
 	}
+	if (c->tap >= 0) {
+		strv_add(a, "-netdev");
+		strv_addf(a, "tap,id=net,fd=%d", c->tap);
+		strv_addl(a, "-device", "virtio-net-device,netdev=net,mac=" GUEST_MAC, NULL);
+	}
 	strv_add(a, "-chardev");
 	strv_addf(a, "socket,id=agent,fd=%d", agent);
 	strv_addl(a, "-device", "virtio-serial-device", "-device",
@@ -119,7 +125,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
 	auto_fd int agent = -1, console = -1;
 	auto_strv struct strv argv = {0};
-	int keep[2 * VMM_DISKS + 2], readers[VMM_DISKS], n = 0;
+	int keep[2 * VMM_DISKS + 3], readers[VMM_DISKS], n = 0;
 	struct arch_clock clock;
 	struct proc_opts o = {.in = -1, .out = -1, .keep = keep, .new_session = true};
 
@@ -143,6 +149,8 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	kernel_args(&argv, c, &clock);
 	keep[n++] = agent;
 	keep[n++] = console;
+	if (c->tap >= 0)
+		keep[n++] = c->tap;
 	o.n_keep = n;
 	o.err = v->log;
 	n = proc_start(&v->proc, argv.v, &o, e);

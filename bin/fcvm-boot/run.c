@@ -6,6 +6,7 @@
 #include "front.h"
 #include "host.h"
 #include "json.h"
+#include "boot_net.h"
 #include "num.h"
 #include "probe.h"
 #include "rundir.h"
@@ -129,18 +130,19 @@ static void leave_place(struct place *p)
 }
 
 static int boot_plan(const json_t *plan, const struct run_opts *o, const struct place *place,
-        char *tail, size_t tail_size, struct err *e)
+        const struct net *net, char *tail, size_t tail_size, struct err *e)
 {
 	auto_free char *data = dirs_data(), *append = NULL;
 	auto_fd int root = -1, image_lock = -1, scratch = -1;
 	struct supervise_opts so = {.plan = plan,
+	        .net = net->doc,
 	        .dir = place->dir,
 	        .front = place->front,
 	        .front_pid = place->front_pid,
 	        .lock = place->lock,
 	        .tail = tail,
 	        .tail_size = tail_size};
-	struct vmm_config c = {.n_disks = 2};
+	struct vmm_config c = {.n_disks = 2, .tap = net->tap};
 	const struct vmm_ops *ops;
 	struct assets a = {0};
 	struct shape s = {0};
@@ -172,6 +174,21 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	return status;
 }
 
+static int boot_in_net(const json_t *plan, const struct run_opts *o, const struct place *place,
+        char *tail, size_t tail_size, struct err *e)
+{
+	auto_json json_t *complete = NULL;
+	int status = FCVM_EX_FAIL;
+	struct net net;
+
+	if (net_take(place->dir, &net, e) == 0) {
+		complete = net_complete(plan, &net);
+		status = boot_plan(complete, o, place, &net, tail, tail_size, e);
+	}
+	net_free(&net);
+	return status;
+}
+
 int run_plan(const struct run_opts *o, char *tail, size_t tail_size, struct err *e)
 {
 	auto_json json_t *plan = json_load_at(AT_FDCWD, o->plan, e);
@@ -181,7 +198,7 @@ int run_plan(const struct run_opts *o, char *tail, size_t tail_size, struct err 
 	if (plan && take_place(&place, e) == 0) {
 		status = have_front(&place, e);
 		if (status < 0)
-			status = boot_plan(plan, o, &place, tail, tail_size, e);
+			status = boot_in_net(plan, o, &place, tail, tail_size, e);
 	}
 	leave_place(&place);
 	return status;
@@ -197,6 +214,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 	        .initrd = initrd,
 	        .accel = o->accel,
 	        .append = o->append,
+	        .tap = -1,
 	        .cpus = 1,
 	        .memory = 256 << 20};
 	const struct vmm_ops *ops = vmm_find(NULL, e);

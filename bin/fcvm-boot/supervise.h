@@ -18,6 +18,7 @@
 
 struct supervise_opts {
 	const json_t *plan; /* NULL: only see the agent come up, then end the machine */
+	const json_t *net;  /* net.json of the run directory; NULL: no network */
 	int dir;   /* the run directory; -1: none, so no console file, log or control socket */
 	int front; /* connection of the process in the foreground; -1: none */
 	pid_t front_pid; /* its pid, for people; 0: none */

@@ -28,6 +28,7 @@ struct vmm_config {
 	uint64_t memory; /* bytes */
 	struct vmm_disk disks[VMM_DISKS];
 	size_t n_disks;
+	int tap; /* the network's, with virtio-net headers; -1: none; borrowed likewise */
 };
 
 struct vmm {

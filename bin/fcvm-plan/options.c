@@ -78,17 +78,27 @@ static const struct opt run_table[] = {
         {0, "ulimit", "NAME=SOFT[:HARD]", "set a resource limit; -1 for none", OPT_LIST, O(ulimit),
                 false},
 
-        {0, NULL, NULL, "Files and network", OPT_HEAD, 0, false},
+        {0, NULL, NULL, "Files", OPT_HEAD, 0, false},
         {0, "read-only", NULL, "make the root file system read-only", OPT_FLAG, O(read_only),
                 false},
         {0, "tmpfs", "DIR[:OPTIONS]", "mount a tmpfs", OPT_LIST, O(tmpfs), false},
         {'v', "volume", "SOURCE:DIR[:OPTIONS]", "share a host directory (needs fcvm-vol)", OPT_LIST,
                 O(volume), false},
         {0, "map", "SOURCE:DIR[:OPTIONS]", "the same as --volume", OPT_LIST, O(volume), true},
-        {'p', "publish", "[IP:]PORT:PORT", "publish a port (needs fcvm-net)", OPT_LIST, O(publish),
-                false},
-        {0, "network", "MODE", "kind of network (needs fcvm-net), or none", OPT_STR, O(network),
-                false},
+
+        {0, NULL, NULL, "Network", OPT_HEAD, 0, false},
+        {0, "network", "MODE", "rootless, bridged or none (rootless)", OPT_STR, O(network), false},
+        {0, "net", "MODE", "the same as --network", OPT_STR, O(network), true},
+        {'p', "publish", "[[IP:]PORT:]PORT[/udp]", "publish a port, or a range", OPT_LIST,
+                O(publish), false},
+        {0, "dns", "ADDRESS", "a name server (the host's)", OPT_LIST, O(dns), false},
+        {0, "dns-search", "DOMAIN", "where to look up short names (the host's)", OPT_LIST,
+                O(dns_search), false},
+        {0, "dns-option", "OPTION", "an option of the container's resolv.conf", OPT_LIST,
+                O(dns_option), false},
+        {0, "add-host", "NAME:ADDRESS", "a line of the container's /etc/hosts", OPT_LIST,
+                O(add_host), false},
+        {0, "mtu", "BYTES", "largest packet (what the network takes)", OPT_U64, O(mtu), false},
 
         {0, NULL, NULL, "Machine", OPT_HEAD, 0, false},
         {0, "cpus", "N", "CPUs, also in parts: 1.5 (2, or 1 where the host has 1)", OPT_MILLI,
@@ -217,10 +227,9 @@ static int check_passed_on(const struct plan_opts *o, struct err *e)
 	for (size_t i = 0; i < o->publish.n; i++)
 		if (!isalnum((unsigned char)*o->publish.v[i]) && *o->publish.v[i] != '[')
 			return err_set(e, FCVM_EX_USAGE,
-			        "--publish '%s': not [IP:]PORT:PORT[/PROTOCOL]", o->publish.v[i]);
-	if (o->network && (!*o->network || *o->network == '-'))
-		return err_set(
-		        e, FCVM_EX_USAGE, "--network '%s': not a kind of network", o->network);
+			        "--publish '%s': not [[IP:]PORT:]PORT[/PROTOCOL]", o->publish.v[i]);
+	if (o->mtu && (o->mtu < 1280 || o->mtu > 65520))
+		return err_set(e, FCVM_EX_USAGE, "--mtu: from 1280 to 65520");
 	if (!*o->image || *o->image == '-')
 		return err_set(e, FCVM_EX_USAGE, "'%s' is not an image name", o->image);
 	return 0;
@@ -252,7 +261,7 @@ static int check_text(const struct plan_opts *o, struct err *e)
 static int check(const struct plan_opts *o, struct err *e)
 {
 	static const struct plan_image none = {0};
-	json_t *parts[6] = {NULL};
+	json_t *parts[7] = {NULL};
 	int r = -1;
 
 	if (check_text(o, e) < 0 || plan_env_check(o, environ, e) < 0)
@@ -262,7 +271,8 @@ static int check(const struct plan_opts *o, struct err *e)
 		return -1;
 	if ((parts[0] = plan_caps(o, o->user, e)) && (parts[1] = plan_rlimits(o, e)) &&
 	        (parts[2] = plan_mounts(o, &none, e)) && (parts[3] = plan_labels(o, &none, e)) &&
-	        (parts[4] = plan_annotations(o, e)) && (parts[5] = plan_life(o, &none, e)))
+	        (parts[4] = plan_annotations(o, e)) && (parts[5] = plan_life(o, &none, e)) &&
+	        (parts[6] = plan_network(o, e)))
 		r = 0;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		json_decref(parts[i]);
@@ -309,7 +319,8 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
-	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt};
+	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt,
+	        &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

@@ -30,12 +30,12 @@ struct plan_opts {
 	const char *restart, *log_driver, *wait, *detach_keys, *cidfile;
 	const char *health_cmd, *health_url, *health_interval, *health_timeout,
 	        *health_start_period;
-	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries;
+	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries, mtu;
 	bool detach, replace, no_healthcheck;
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
 	bool tls_verify;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
-	        volume, log_opt;
+	        volume, log_opt, dns, dns_search, dns_option, add_host;
 	const char *image;
 	char **command; /* into argv */
 	int n_command;
@@ -80,6 +80,8 @@ json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, stru
 json_t *plan_labels(const struct plan_opts *o, const struct plan_image *im, struct err *e);
 /* {"restart": …, "log": …, "health": … or null} */
 json_t *plan_life(const struct plan_opts *o, const struct plan_image *im, struct err *e);
+/* {"hosts": [{"name", "ip"}…], "search": […], "options": […]} */
+json_t *plan_network(const struct plan_opts *o, struct err *e);
 json_t *plan_annotations(const struct plan_opts *o, struct err *e);
 
 /* Calls fn for each part of a comma-separated value. */

@@ -52,6 +52,26 @@ static bool no_snapshot(const struct plan_opts *o)
 	return o->no_snapshot || (v && *v && strcmp(v, "0") != 0);
 }
 
+static void each(struct strv *args, const char *option, const struct strv *values)
+{
+	for (size_t i = 0; i < values->n; i++)
+		strv_addl(args, option, values->v[i], NULL);
+}
+
+/* fcvm-net's. Without an uplink and ports there is nothing for it to do. */
+static void net_args(const struct plan_opts *o, struct strv *args)
+{
+	const char *mode = o->network ? o->network : "rootless";
+
+	if (!strcmp(mode, "none") && !o->publish.n)
+		return;
+	strv_addl(args, "--network", mode, NULL);
+	each(args, "--publish", &o->publish);
+	each(args, "--dns", &o->dns);
+	if (o->mtu)
+		strv_addf(args, "--mtu=%llu", (unsigned long long)o->mtu);
+}
+
 char *plan_options_shell(const struct plan_opts *o)
 {
 	auto_strv struct strv net = {0}, front = {0};
@@ -60,12 +80,7 @@ char *plan_options_shell(const struct plan_opts *o)
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	/* Long names: the driver's message names the option that needs a missing tool. Without an
-	 * uplink and ports there is nothing for fcvm-net to do. */
-	for (size_t i = 0; i < o->publish.n; i++)
-		strv_addl(&net, "--publish", o->publish.v[i], NULL);
-	if (o->network && (net.n || strcmp(o->network, "none") != 0))
-		strv_addl(&net, "--network", o->network, NULL);
+	net_args(o, &net);
 	if (o->detach)
 		strv_addl(&front, "--detach",
 		        o->wait && !strcmp(o->wait, "healthy") ? "healthy" : "started", NULL);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FCVM_INTERFACE_H
+#define FCVM_INTERFACE_H
+
+#include "err.h"
+
+/* Brings the interface up with its addresses and routes, if the machine has one. 0, or -1. */
+int interface_prepare(struct err *e);
+
+/* What the plan (json_t) says of it. 0, or -1. */
+int interface_apply(const void *plan_json, struct err *e);
+
+#endif
