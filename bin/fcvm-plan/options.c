@@ -156,6 +156,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 	static const char *const vmms[] = {"auto", "qemu", NULL};
+	static const char *const networks[] = {"rootless", "bridged", "none", NULL};
 	static const char *const waits[] = {"running", "started", "healthy", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
@@ -165,6 +166,8 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	if (o->hypervisor && one_of("--hypervisor", o->hypervisor, vmms, e) < 0)
 		return -1;
 	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
+		return -1;
+	if (o->network && one_of("--network", o->network, networks, e) < 0)
 		return -1;
 	if (o->wait && !o->detach)
 		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");

@@ -14,11 +14,15 @@ setup() {
 	echo '{"config":{"Entrypoint":["ep"]}}' >"$BATS_TEST_TMPDIR/image/config.json"
 	use_real fcvm-plan fcvm-rundir fcvm-ctl
 	stub fcvm-cache "$RECORD cat >/dev/null; echo $BATS_TEST_TMPDIR/image"
+	stub fcvm-net "$REST"
 	stub fcvm-boot "$RECORD cp \"\$FCVM_RUN_DIR/plan.json\" $BATS_TEST_TMPDIR/plan.json"
 }
 
 # Stubs log their name, then each argument in brackets.
 RECORD='{ printf "%s" "${0##*/}"; printf "[%s]" "$@"; echo; } >>"$LOG";'
+
+# A tool that runs the rest of its line.
+REST='while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
 
 # both COMMAND…: with the driver under one shell, then the other; the log starts empty.
 both() {
@@ -80,23 +84,22 @@ hostile_words() {
 wraps() {
 	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' --publish 9:9/udp \
 		--network bridged --name n img
-	is "$(sed 1d "$LOG")" "fcvm-net[--publish][127.0.0.1:80:80][--publish][9:9/udp][--network][bridged][--][$STUBS/fcvm-vol][/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
-fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"
+	is "$(sed 1d "$LOG")" "fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-net]$net[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+fcvm-net$net[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-boot[run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]"
 }
-@test "the network is around the volumes, the volumes are around the machine" {
-	local rest='while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
-	stub fcvm-net "$RECORD $rest"
-	stub fcvm-vol "$RECORD $rest"
+@test "the volumes are around the network, the network is around the machine" {
+	stub fcvm-net "$RECORD $REST"
+	stub fcvm-vol "$RECORD $REST"
 	both wraps
 }
 
 lacks_tools() {
-	run -125 fcvm run -p 80:80 img
-	is "$output" 'fcvm: --publish needs fcvm-net, which is not installed beside fcvm'
-	run -125 fcvm run --network bridged img
-	is "$output" 'fcvm: --network needs fcvm-net, which is not installed beside fcvm'
-	run -125 fcvm run --map /a:/b img
+	rm -f "$STUBS/fcvm-net"
+	run -125 fcvm run img
+	is "$output" "fcvm: fcvm-net is not installed beside fcvm (in $STUBS)"
+	run -125 fcvm run --network none --map /a:/b img
 	is "$output" 'fcvm: --volume needs fcvm-vol, which is not installed beside fcvm'
 	is "$(<"$LOG")" '' 'nothing was started'
 	fcvm run --network none img

@@ -16,7 +16,7 @@ make_plan() { fcvm-plan make --config config.json --name web "$@"; }
 		fcvm-plan options -p "8:8 '" -v "/$word:/x" -v 'b:/c' --authfile "$word" "$word" >options
 		is "$($sh -c '. ./options; printf "%s|" "$fcvm__image" "$fcvm__authfile"; eval "set -- $fcvm__vol_args"
 			printf "%s|" "$#" "$@"; eval "set -- $fcvm__net_args"; printf "%s|" "$@"')" \
-			"$word|$word|2|/$word:/x|b:/c|--publish|8:8 '|"
+			"$word|$word|2|/$word:/x|b:/c|--network|rootless|--publish|8:8 '|"
 		[[ ! -e pwned ]]
 	done
 }
