@@ -200,8 +200,6 @@ void agent_reap(struct agent *a)
 void agent_check_end(struct agent *a)
 {
 	struct session *s = &a->container;
-	json_t *m;
-	char *text;
 
 	exec_check_ends(a);
 	if (a->reported || !s->exited || a->stage.sock >= 0)
@@ -212,18 +210,8 @@ void agent_check_end(struct agent *a)
 	}
 	if (!session_drained(s) && !a->failed)
 		return;
-	if (a->failed)
-		m = json_pack("{s:i, s:s}", "status", a->failure.status, "error", a->failure.text);
-	else if (WIFSIGNALED(s->wstatus))
-		m = json_pack("{s:i, s:i, s:b}", "status", FCVM_EX_SIGNAL + WTERMSIG(s->wstatus),
-		        "signal", WTERMSIG(s->wstatus), "oom",
-		        WTERMSIG(s->wstatus) == SIGKILL && !a->killed &&
-		                oom_kills() > a->oom_before);
-	else
-		m = json_pack("{s:i}", "status", WEXITSTATUS(s->wstatus));
-	text = json_dumps(m, JSON_COMPACT);
-	json_decref(m);
-	proto_put_text(&a->out, s->channel, PROTO_EXIT, text, strlen(text));
-	free(text);
+	session_report(s, a->failed ? &a->failure : NULL,
+	        !a->failed && WIFSIGNALED(s->wstatus) && WTERMSIG(s->wstatus) == SIGKILL &&
+	                !a->killed && oom_kills() > a->oom_before);
 	a->reported = true;
 }

@@ -251,23 +251,6 @@ static bool is_over(const struct exec *x)
 	return x->s.exited && x->sock < 0 && (x->closed || session_drained(&x->s));
 }
 
-static void report(struct exec *x)
-{
-	auto_json json_t *m = NULL;
-	auto_free char *text = NULL;
-
-	if (x->failed)
-		m = json_pack("{s:i, s:s}", "status", x->failure.status, "error", x->failure.text);
-	else if (WIFSIGNALED(x->s.wstatus))
-		m = json_pack("{s:i, s:i}", "status", FCVM_EX_SIGNAL + WTERMSIG(x->s.wstatus),
-		        "signal", WTERMSIG(x->s.wstatus));
-	else
-		m = json_pack("{s:i}", "status", WEXITSTATUS(x->s.wstatus));
-	text = json_dumps(m, JSON_COMPACT);
-	if (text)
-		proto_put_text(x->s.wire, x->s.channel, PROTO_EXIT, text, strlen(text));
-}
-
 void exec_check_ends(struct agent *a)
 {
 	struct exec **at = &a->execs, *x;
@@ -277,7 +260,7 @@ void exec_check_ends(struct agent *a)
 			at = &x->next;
 			continue;
 		}
-		report(x);
+		session_report(&x->s, x->failed ? &x->failure : NULL, false);
 		session_close(&x->s);
 		loop_drop(x->s.loop, &x->watch, &x->sock);
 		proto_text_clear(&x->request);

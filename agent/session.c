@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
+#include "cleanup.h"
+#include "json.h"
+#include "status.h"
 #include "strv.h"
 
 #include <errno.h>
@@ -8,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -320,4 +324,21 @@ void session_close(struct session *s)
 	in_close(s);
 	out_close(&s->out[0]);
 	out_close(&s->out[1]);
+}
+
+void session_report(struct session *s, const struct err *failure, bool oom)
+{
+	auto_json json_t *m = NULL;
+	auto_free char *text = NULL;
+
+	if (failure)
+		m = json_pack("{s:i, s:s}", "status", failure->status, "error", failure->text);
+	else if (WIFSIGNALED(s->wstatus))
+		m = json_pack("{s:i, s:i, s:b}", "status", FCVM_EX_SIGNAL + WTERMSIG(s->wstatus),
+		        "signal", WTERMSIG(s->wstatus), "oom", (int)oom);
+	else
+		m = json_pack("{s:i}", "status", WEXITSTATUS(s->wstatus));
+	text = json_dumps(m, JSON_COMPACT);
+	if (text)
+		proto_put_text(s->wire, s->channel, PROTO_EXIT, text, strlen(text));
 }

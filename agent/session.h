@@ -5,6 +5,7 @@
 #ifndef FCVM_SESSION_H
 #define FCVM_SESSION_H
 
+#include "err.h"
 #include "loop.h"
 #include "proto.h"
 
@@ -70,5 +71,8 @@ void session_resume(struct session *s);
 bool session_drained(const struct session *s);
 /* Gives up the streams: the process sees EPIPE and EOF. */
 void session_close(struct session *s);
+
+/* Sends the EXIT of a process that has ended, or why it never ran (failure, else NULL). */
+void session_report(struct session *s, const struct err *failure, bool oom);
 
 #endif

@@ -120,23 +120,14 @@ static void tell_over(struct call *k, int status, const char *error)
 
 static void call_exit(struct machine *m, struct call *k, const struct frame *f)
 {
-	auto_json json_t *j = NULL;
-	json_int_t status;
-	int r = proto_text_add(&k->exit_text, f);
+	int status;
+	auto_json json_t *j = dialogue_exit(m, &k->exit_text, f, &status);
 
-	if (r < 0)
-		m->violation = "an exit report is too long";
-	if (r != 1)
+	if (!j)
 		return;
-	j = json_parse(k->exit_text.buf, k->exit_text.len, "exit report", NULL);
-	status = json_integer_value(json_object_get(j, "status"));
-	if (!json_is_integer(json_object_get(j, "status")) || status < 0 || status > 255) {
-		m->violation = "an exit report has no status";
-		return;
-	}
-	tell_over(k, (int)status, json_string_value(json_object_get(j, "error")));
+	tell_over(k, status, json_string_value(json_object_get(j, "error")));
 	if (k->over)
-		k->over(m, (int)status);
+		k->over(m, status);
 	forget(m, k);
 }
 

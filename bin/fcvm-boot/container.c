@@ -159,23 +159,11 @@ void container_over(struct machine *m, int status, const char *error)
 
 static void container_exit(struct machine *m, const struct frame *f)
 {
-	auto_json json_t *j = NULL;
+	auto_json json_t *j = dialogue_exit(m, &m->exit_text, f, &m->status);
 	const char *why;
-	json_int_t status;
-	int r = proto_text_add(&m->exit_text, f);
 
-	if (r < 0)
-		m->violation = "its exit report is too long";
-	if (r != 1)
+	if (!j)
 		return;
-	j = json_parse(m->exit_text.buf, m->exit_text.len, "exit report", NULL);
-	proto_text_clear(&m->exit_text);
-	status = json_integer_value(json_object_get(j, "status"));
-	if (!json_is_integer(json_object_get(j, "status")) || status < 0 || status > 255) {
-		m->violation = "its exit report has no status";
-		return;
-	}
-	m->status = (int)status;
 	m->oom = json_is_true(json_object_get(j, "oom"));
 	why = json_string_value(json_object_get(j, "error"));
 	m->failed = why != NULL;

@@ -123,6 +123,28 @@ static void control(struct machine *m, const struct frame *f)
 		m->violation = "it sent a control message out of turn";
 }
 
+json_t *dialogue_exit(
+        struct machine *m, struct proto_text *text, const struct frame *f, int *status)
+{
+	int r = proto_text_add(text, f);
+	json_t *j, *v;
+
+	if (r < 0)
+		m->violation = "it sent an exit report that is too long";
+	if (r != 1)
+		return NULL;
+	j = json_parse(text->buf, text->len, "exit report", NULL);
+	proto_text_clear(text);
+	v = json_object_get(j, "status");
+	if (json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) <= 255) {
+		*status = (int)json_integer_value(v);
+		return j;
+	}
+	m->violation = "it sent an exit report without a status";
+	json_decref(j);
+	return NULL;
+}
+
 static void handle(struct machine *m, const struct frame *f)
 {
 	if (f->type == PROTO_CONTROL)

@@ -166,6 +166,10 @@ void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uin
         const void *data, size_t n);
 void dialogue_signal(struct machine *m, int sig); /* to the container */
 void dialogue_plan(struct machine *m);
+/* One frame of an exit report. The whole of it (a new reference) with *status, or NULL: there is
+ * more to come, or it is none, which is a violation. */
+json_t *dialogue_exit(
+        struct machine *m, struct proto_text *text, const struct frame *f, int *status);
 
 /* container.c: the container's own streams, shared by its clients and the log; its ends */
 void container_frame(struct machine *m, const struct frame *f);
