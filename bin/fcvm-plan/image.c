@@ -60,6 +60,11 @@ static int check(const struct plan_image *im, struct err *e)
 		if (!json_is_string(value))
 			return refuse(e, "Labels", "holds something that is not a string");
 	}
+	json_object_foreach((json_t *)im->ports, name, value)
+	{
+		if (!plan_is_port(name))
+			return refuse(e, "ExposedPorts", "holds something that is not a port");
+	}
 	if (im->user && (strlen(im->user) > USER_MAX || strpbrk(im->user, "\n\r\t /")))
 		return refuse(e, "User", "is not a user");
 	if (im->workdir && *im->workdir && *im->workdir != '/')
@@ -87,6 +92,7 @@ int plan_image_read(const json_t *config, struct plan_image *im, struct err *e)
 	        get_words(c, "Entrypoint", &im->entrypoint, e) < 0 ||
 	        get_words(c, "Cmd", &im->cmd, e) < 0 ||
 	        get(c, "Volumes", JSON_OBJECT, &im->volumes, e) < 0 ||
+	        get(c, "ExposedPorts", JSON_OBJECT, &im->ports, e) < 0 ||
 	        get(c, "Labels", JSON_OBJECT, &im->labels, e) < 0 ||
 	        get(c, "Healthcheck", JSON_OBJECT, &im->healthcheck, e) < 0 ||
 	        (im->healthcheck && get_words(im->healthcheck, "Test", &test, e) < 0) ||

@@ -170,7 +170,7 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 	        !(proc = process(o, &im, hostname, caller_env, e)) ||
 	        !(mounts = plan_mounts(o, &im, e)) || !(annotations = plan_annotations(o, e)) ||
 	        !(labels = plan_labels(o, &im, e)) || !(life = plan_life(o, &im, e)) ||
-	        !(network = plan_network(o, e)))
+	        !(network = plan_network(o, &im, e)))
 		return NULL;
 	own = fcvm_part(o, &im);
 	json_object_update(own, life);

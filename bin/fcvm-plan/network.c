@@ -3,8 +3,10 @@
  * network itself is fcvm-net's. */
 #include "cleanup.h"
 #include "json.h"
+#include "num.h"
 #include "plan.h"
 #include "status.h"
+#include "strv.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -72,17 +74,54 @@ static json_t *each(
 	return steal_ptr(list);
 }
 
-json_t *plan_network(const struct plan_opts *o, struct err *e)
+bool plan_is_port(const char *s)
 {
-	auto_json json_t *hosts = each(&o->add_host, host, e), *search = NULL, *options = NULL;
+	auto_free char *word = xstrdup(s);
+	char *proto = strchr(word, '/'), *end;
+	uint64_t first, last;
+
+	if (proto)
+		*proto++ = 0;
+	end = strchr(word, '-');
+	if (end)
+		*end++ = 0;
+	return num_u64(word, 1, 65535, &first) == 0 &&
+	       (!end || num_u64(end, first, 65535, &last) == 0) &&
+	       (!proto || !strcmp(proto, "tcp") || !strcmp(proto, "udp"));
+}
+
+static json_t *exposed(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	auto_json json_t *list = json_array();
+	const char *port;
+	json_t *none;
+
+	json_object_foreach((json_t *)im->ports, port, none)
+	        json_array_append_new(list, json_string(port));
+	for (size_t i = 0; i < o->expose.n; i++) {
+		if (!plan_is_port(o->expose.v[i])) {
+			err_set(e, FCVM_EX_USAGE, "--expose '%s': not PORT[-END][/tcp|/udp]",
+			        o->expose.v[i]);
+			return NULL;
+		}
+		json_array_append_new(list, json_string(o->expose.v[i]));
+	}
+	return steal_ptr(list);
+}
+
+json_t *plan_network(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	auto_json json_t *hosts = each(&o->add_host, host, e), *search = NULL, *options = NULL,
+	                 *expose = NULL;
 
 	if (!hosts || !(search = each(&o->dns_search, domain, e)) ||
-	        !(options = each(&o->dns_option, option, e)))
+	        !(options = each(&o->dns_option, option, e)) || !(expose = exposed(o, im, e)))
 		return NULL;
 	for (size_t i = 0; i < o->dns.n; i++)
 		if (!is_address(o->dns.v[i])) {
 			err_set(e, FCVM_EX_USAGE, "--dns '%s': not an address", o->dns.v[i]);
 			return NULL;
 		}
-	return json_pack("{s:O, s:O, s:O}", "hosts", hosts, "search", search, "options", options);
+	return json_pack("{s:O, s:O, s:O, s:O}", "hosts", hosts, "search", search, "options",
+	        options, "expose", expose);
 }

@@ -91,6 +91,9 @@ static const struct opt run_table[] = {
         {0, "net", "MODE", "the same as --network", OPT_STR, O(network), true},
         {'p', "publish", "[[IP:]PORT:]PORT[/udp]", "publish a port, or a range", OPT_LIST,
                 O(publish), false},
+        {'P', "publish-all", NULL, "publish all that the image exposes, on free ports", OPT_FLAG,
+                O(publish_all), false},
+        {0, "expose", "PORT[/udp]", "a port for --publish-all", OPT_LIST, O(expose), false},
         {0, "dns", "ADDRESS", "a name server (the host's)", OPT_LIST, O(dns), false},
         {0, "dns-search", "DOMAIN", "where to look up short names (the host's)", OPT_LIST,
                 O(dns_search), false},
@@ -275,7 +278,7 @@ static int check(const struct plan_opts *o, struct err *e)
 	if ((parts[0] = plan_caps(o, o->user, e)) && (parts[1] = plan_rlimits(o, e)) &&
 	        (parts[2] = plan_mounts(o, &none, e)) && (parts[3] = plan_labels(o, &none, e)) &&
 	        (parts[4] = plan_annotations(o, e)) && (parts[5] = plan_life(o, &none, e)) &&
-	        (parts[6] = plan_network(o, e)))
+	        (parts[6] = plan_network(o, &none, e)))
 		r = 0;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		json_decref(parts[i]);
@@ -323,7 +326,7 @@ void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
 	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt,
-	        &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
+	        &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

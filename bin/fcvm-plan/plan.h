@@ -31,11 +31,11 @@ struct plan_opts {
 	const char *health_cmd, *health_url, *health_interval, *health_timeout,
 	        *health_start_period;
 	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries, mtu;
-	bool detach, replace, no_healthcheck;
+	bool detach, replace, no_healthcheck, publish_all;
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
 	bool tls_verify;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
-	        volume, log_opt, dns, dns_search, dns_option, add_host;
+	        volume, log_opt, expose, dns, dns_search, dns_option, add_host;
 	const char *image;
 	char **command; /* into argv */
 	int n_command;
@@ -60,7 +60,7 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 /* What the image says, checked: types, sizes, no NULs. All borrowed from the config; absent and
  * null members are NULL. Lists hold strings only. */
 struct plan_image {
-	const json_t *env, *entrypoint, *cmd, *volumes, *labels, *healthcheck;
+	const json_t *env, *entrypoint, *cmd, *volumes, *labels, *healthcheck, *ports;
 	const char *user, *workdir, *stop_signal;
 };
 int plan_image_read(const json_t *config, struct plan_image *im, struct err *e);
@@ -80,8 +80,10 @@ json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, stru
 json_t *plan_labels(const struct plan_opts *o, const struct plan_image *im, struct err *e);
 /* {"restart": …, "log": …, "health": … or null} */
 json_t *plan_life(const struct plan_opts *o, const struct plan_image *im, struct err *e);
-/* {"hosts": [{"name", "ip"}…], "search": […], "options": […]} */
-json_t *plan_network(const struct plan_opts *o, struct err *e);
+/* {"hosts": [{"name", "ip"}…], "search": […], "options": […], "expose": ["80/tcp"…]} */
+json_t *plan_network(const struct plan_opts *o, const struct plan_image *im, struct err *e);
+/* PORT[-END][/tcp|/udp] */
+bool plan_is_port(const char *s);
 json_t *plan_annotations(const struct plan_opts *o, struct err *e);
 
 /* Calls fn for each part of a comma-separated value. */

@@ -63,7 +63,7 @@ static void net_args(const struct plan_opts *o, struct strv *args)
 {
 	const char *mode = o->network ? o->network : "rootless";
 
-	if (!strcmp(mode, "none") && !o->publish.n)
+	if (!strcmp(mode, "none") && !o->publish.n && !o->publish_all)
 		return;
 	strv_addl(args, "--network", mode, NULL);
 	each(args, "--publish", &o->publish);
@@ -103,6 +103,7 @@ char *plan_options_shell(const struct plan_opts *o)
 	assign_list(f, "net_args", &net);
 	assign_list(f, "vol_args", &o->volume);
 	assign_list(f, "front_args", &front);
+	assign(f, "publish_all", o->publish_all ? "1" : "0");
 	assign(f, "replace", o->replace ? "1" : "0");
 	assign(f, "data_dir", data);
 	assign(f, "root", geteuid() == 0 ? "1" : "0");

@@ -82,6 +82,9 @@ hostile_words() {
 @test "the command's words arrive unchanged, whatever is in them" { both hostile_words; }
 
 wraps() {
+	fcvm run -P img
+	is "$(sed -n 2p "$LOG")" "fcvm-net[--network][rootless][--publish-exposed][$(dirname "$(sed -n '3s/.*\[--plan\]\[\([^]]*\).*/\1/p' "$LOG")")/plan.json][--][$STUBS/fcvm-boot]$(sed -n '3s/^fcvm-boot//p' "$LOG")"
+	: >"$LOG"
 	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' --publish 9:9/udp \
 		--network bridged --name n img
 	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"

@@ -38,6 +38,7 @@ fcvm__network='none'
 fcvm__net_args=''
 fcvm__vol_args=''
 fcvm__front_args=''
+fcvm__publish_all='0'
 fcvm__replace='0'"
 	has "$(fcvm-plan options img)" "fcvm__data_dir='$FCVM_DATA_DIR'"
 	has "$(fcvm-plan options img)" "fcvm__root='$(($(id -u) == 0))'"
