@@ -28,6 +28,24 @@ teardown_file() {
 	is "$stderr" 'fcvm-ctl: --format: there is no field .Nam: did you mean .Name?'
 }
 
+@test "the numbers are those of the container's own cgroup" {
+	fcvm exec "$NAME" dd if=/dev/zero of=/dev/shm/held bs=1M count=40 2>/dev/null
+	fcvm exec -d "$NAME" sleep 100001
+	local -A cgroup
+	while read -r key value; do cgroup[$key]=$value; done < <(fcvm exec --vm "$NAME" sh -c 'cd /sys/fs/cgroup/container
+		for f in memory.current pids.current; do echo $f $(cat $f); done; grep usage_usec cpu.stat')
+	run -0 fcvm stats --no-stream --json "$NAME"
+	is "$(json '"$_->[0]{pids} $_->[0]{cpu_time}"' <<<"$output")" "$(
+		awk -v p="${cgroup[pids.current]}" -v c="${cgroup[usage_usec]}" 'BEGIN { printf "%d %.3fms", p, c / 1e3 }')"
+	# Memory that processors hold ready for the cgroup comes and goes.
+	awk -v got="$(json '$_->[0]{mem_usage}' <<<"$output")" -v want="${cgroup[memory.current]}" 'BEGIN {
+		if (got !~ /MB \//) exit 1
+		d = got * 1e6 - want
+		exit d < -1e6 || d > 1e6
+	}' || fail "$output, but ${cgroup[memory.current]}"
+	fcvm exec "$NAME" sh -c 'rm /dev/shm/held; kill $(ps | sed -n "s/^ *\([0-9]*\) .*[s]leep 100001$/\1/p")'
+}
+
 @test "a busy processor is seen, and an idle one" {
 	fcvm exec -d "$NAME" dd if=/dev/zero of=/dev/null
 	run -0 bash -c "timeout 60 fcvm-ctl stats -i 2 --format '{{.CPUPerc}}' $NAME | head -n 2"

@@ -88,8 +88,8 @@ wraps() {
 	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' --publish 9:9/udp \
 		--network bridged --name n img
 	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"
-	is "$(sed 1d "$LOG")" "fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-net]$net[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
-fcvm-net$net[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+	is "$(sed 1d "$LOG")" "fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+fcvm-net${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-boot[run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]"
 }
 @test "the volumes are around the network, the network is around the machine" {
