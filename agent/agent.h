@@ -31,6 +31,12 @@ struct agent {
 	struct exec *execs;        /* the other sessions, exec.c's */
 	int tools;                 /* busybox for sessions, sealed; -1: not needed yet */
 	bool paused;               /* the container's cgroup is frozen */
+	struct pausing {
+		int events; /* cgroup.events, while it is on its way there; else -1 */
+		struct watch watch;
+		json_int_t id; /* of the question */
+		int64_t until_ms;
+	} pausing;
 	bool have_image;
 	bool failed, reported; /* the container never ran; EXIT was queued */
 	bool killed;           /* SIGKILL came from the host */
@@ -55,9 +61,16 @@ void agent_reap(struct agent *a);
 void agent_stage_event(void *ctx, uint32_t events);
 void agent_check_end(struct agent *a);
 
-/* ask.c: answers to the host's questions about the container. A new reference, never NULL: the
- * answer's members, or "error". */
+/* ask.c: answers to the host's questions about the container. A new reference: the answer's
+ * members, or "error". NULL: it comes later. */
 json_t *agent_answer(struct agent *a, const json_t *question);
-int agent_thaw(struct agent *a);
+void agent_send_answer(struct agent *a, json_int_t id, json_t *answer); /* takes the reference */
+
+/* pause.c */
+json_t *agent_pause(struct agent *a, json_int_t id);
+json_t *agent_unpause(struct agent *a);
+void agent_thaw(struct agent *a); /* also what is only on its way to be frozen */
+void agent_pause_due(struct agent *a);
+int agent_pause_left(const struct agent *a); /* milliseconds; -1: nothing is due */
 
 #endif

@@ -12,12 +12,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FREEZE_MS     5000
 #define PROCESSES_MAX 4000
 #define COMMAND_MAX   ((size_t)512) /* bytes shown: the whole answer must fit in a message */
 
@@ -187,55 +185,18 @@ static json_t *processes(void)
 	                (json_int_t)ts.tv_nsec * sysconf(_SC_CLK_TCK) / 1000000000);
 }
 
-/* Writes cgroup.freeze and waits until the kernel says that it is so. */
-static int freeze(struct agent *a, bool on)
-{
-	int r = write_existing(STAGE_CGROUP "/cgroup.freeze", on ? "1" : "0");
-
-	for (int i = 0; r == 0 && i < FREEZE_MS && (number("cgroup.events", "frozen") != 0) != on;
-	        i++)
-		poll(NULL, 0, 1);
-	if (r == 0 && (number("cgroup.events", "frozen") != 0) != on)
-		r = -ETIMEDOUT;
-	if (r == 0)
-		a->paused = on;
-	return r;
-}
-
-int agent_thaw(struct agent *a)
-{
-	return a->paused ? freeze(a, false) : 0;
-}
-
-static json_t *pause_or_not(struct agent *a, bool on)
-{
-	int r;
-
-	if (!a->container.pid || a->container.exited)
-		return json_pack("{s:s}", "error", "the container is not running");
-	if (a->paused == on)
-		return json_pack("{s:s}", "error",
-		        on ? "the container is paused already" : "the container is not paused");
-	r = freeze(a, on);
-	if (r < 0) {
-		if (on)
-			write_existing(STAGE_CGROUP "/cgroup.freeze", "0");
-		return json_pack("{s:s+}", "error", "cannot freeze the container: ", strerror(-r));
-	}
-	return json_pack("{s:s}", "paused", on ? "yes" : "no");
-}
-
 json_t *agent_answer(struct agent *a, const json_t *question)
 {
 	const char *what = json_string_value(json_object_get(question, "what"));
+	json_int_t id = json_integer_value(json_object_get(question, "id"));
 
 	if (what && !strcmp(what, "STATS"))
 		return stats();
 	if (what && !strcmp(what, "TOP"))
 		return processes();
 	if (what && !strcmp(what, "PAUSE"))
-		return pause_or_not(a, true);
+		return agent_pause(a, id);
 	if (what && !strcmp(what, "UNPAUSE"))
-		return pause_or_not(a, false);
+		return agent_unpause(a);
 	return json_pack("{s:s}", "error", "the guest agent does not know that question");
 }

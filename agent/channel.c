@@ -38,13 +38,19 @@ void agent_fatal(struct agent *a, const struct err *e)
 	a->done = true;
 }
 
+void agent_send_answer(struct agent *a, json_int_t id, json_t *answer)
+{
+	json_object_set_new(answer, "type", json_string("ANSWER"));
+	json_object_set_new(answer, "id", json_integer(id));
+	agent_send(a, answer);
+}
+
 static void answer(struct agent *a, const json_t *question)
 {
 	json_t *m = agent_answer(a, question);
 
-	json_object_set_new(m, "type", json_string("ANSWER"));
-	json_object_set(m, "id", json_object_get(question, "id"));
-	agent_send(a, m);
+	if (m)
+		agent_send_answer(a, json_integer_value(json_object_get(question, "id")), m);
 }
 
 static int control(struct agent *a, const struct frame *f, struct err *e)

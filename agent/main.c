@@ -84,7 +84,10 @@ static void __attribute__((noreturn)) end(struct agent *a)
 
 int main(void)
 {
-	struct agent a = {.port = -1, .stage.sock = -1, .tools = -1};
+	struct agent a = {.port = -1,
+	        .stage.sock = -1,
+	        .tools = -1,
+	        .pausing = {.events = -1, .watch.fd = -1}};
 	struct err e = {.text = ""};
 
 	err_set(&a.failure, FCVM_EX_FAIL, "the container's first process died");
@@ -98,7 +101,8 @@ int main(void)
 		if (proto_pending(&a.out))
 			proto_flush(&a.out, a.port);
 		loop_want(&a.loop, &a.port_watch, EPOLLIN | (proto_pending(&a.out) ? EPOLLOUT : 0));
-		loop_once(&a.loop, -1);
+		loop_once(&a.loop, agent_pause_left(&a));
+		agent_pause_due(&a);
 		agent_check_end(&a);
 	}
 	end(&a);
