@@ -28,6 +28,7 @@ LIB_SRC  := $(wildcard lib/*.c)
 LIBS              = -ljansson -lcrypto
 LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-ctl     = -larchive
+LIBS_fcvm-net     = -lnftables
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 AGENT_LIBS        = -ljansson -lcap
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "rtnl.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+struct request {
+	struct nlmsghdr h;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg address;
+		struct rtmsg route;
+	};
+	uint8_t room[512];
+};
+
+union answer {
+	struct nlmsghdr h;
+	uint8_t bytes[16384];
+};
+
+int rtnl_open(struct rtnl *r, uint32_t groups)
+{
+	struct sockaddr_nl me = {.nl_family = AF_NETLINK, .nl_groups = groups};
+
+	r->seq = 0;
+	r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (r->fd < 0)
+		return -errno;
+	if (bind(r->fd, (struct sockaddr *)&me, sizeof me) < 0) {
+		int e = errno;
+
+		rtnl_close(r);
+		return -e;
+	}
+	return 0;
+}
+
+void rtnl_close(struct rtnl *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+}
+
+static void begin(struct request *q, uint16_t type, uint16_t flags, size_t body)
+{
+	memset(q, 0, sizeof *q);
+	q->h.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+	q->h.nlmsg_type = type;
+	q->h.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+}
+
+/* Returns the attribute, for end_nest(). All callers add a few short ones: there is room. */
+static struct rtattr *add(struct request *q, uint16_t type, const void *data, size_t n)
+{
+	struct rtattr *a = (struct rtattr *)((uint8_t *)q + NLMSG_ALIGN(q->h.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(n);
+	if (n)
+		memcpy(RTA_DATA(a), data, n);
+	q->h.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->h.nlmsg_len) + RTA_ALIGN(a->rta_len));
+	return a;
+}
+
+static void end_nest(struct request *q, struct rtattr *a)
+{
+	a->rta_len = (uint16_t)((uint8_t *)q + q->h.nlmsg_len - (uint8_t *)a);
+}
+
+/* Sends, and receives the answer to this request into a; other messages on the way are news of a
+ * group and passed over. With `ack`, the answer is only whether it was done. */
+static int talk(struct rtnl *r, struct request *q, union answer *a, bool ack)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	ssize_t n;
+
+	q->h.nlmsg_seq = ++r->seq;
+	if (ack)
+		q->h.nlmsg_flags |= NLM_F_ACK;
+	if (sendto(r->fd, q, q->h.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0)
+		return -errno;
+	for (;;) {
+		n = recv(r->fd, a, sizeof *a, 0);
+		if (n < 0 && (errno == EINTR || errno == ENOBUFS))
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!NLMSG_OK(&a->h, (uint32_t)n) || a->h.nlmsg_seq != r->seq)
+			continue;
+		if (a->h.nlmsg_type != NLMSG_ERROR)
+			return 0;
+		return ((struct nlmsgerr *)NLMSG_DATA(&a->h))->error;
+	}
+}
+
+static int do_it(struct rtnl *r, struct request *q)
+{
+	union answer a;
+
+	return talk(r, q, &a, true);
+}
+
+static size_t size_of(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static void by_name(struct request *q, const char *name)
+{
+	begin(q, RTM_GETLINK, 0, sizeof q->link);
+	add(q, IFLA_IFNAME, name, strlen(name) + 1);
+}
+
+int rtnl_index(struct rtnl *r, const char *name)
+{
+	struct request q;
+	union answer a;
+	int e;
+
+	by_name(&q, name);
+	e = talk(r, &q, &a, false);
+	if (e < 0)
+		return e;
+	return ((struct ifinfomsg *)NLMSG_DATA(&a.h))->ifi_index;
+}
+
+/* The attribute's data in an answer with a body of that size, or NULL if missing or short. */
+static const void *attribute(union answer *a, size_t body, uint16_t type, size_t size)
+{
+	int left = (int)a->h.nlmsg_len - (int)NLMSG_SPACE(body);
+	struct rtattr *at = (struct rtattr *)(a->bytes + NLMSG_SPACE(body));
+
+	for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
+		if (at->rta_type == type && RTA_PAYLOAD(at) >= size)
+			return RTA_DATA(at);
+	return NULL;
+}
+
+int rtnl_mtu(struct rtnl *r, int index)
+{
+	const uint32_t *mtu;
+	struct request q;
+	union answer a;
+	int e;
+
+	begin(&q, RTM_GETLINK, 0, sizeof q.link);
+	q.link.ifi_index = index;
+	e = talk(r, &q, &a, false);
+	if (e < 0)
+		return e;
+	mtu = attribute(&a, sizeof(struct ifinfomsg), IFLA_MTU, sizeof *mtu);
+	return mtu && *mtu < 1 << 20 ? (int)*mtu : -EINVAL;
+}
+
+int rtnl_up(struct rtnl *r, int index, unsigned mtu, const uint8_t *mac)
+{
+	uint32_t m = mtu;
+	struct request q;
+
+	begin(&q, RTM_NEWLINK, 0, sizeof q.link);
+	q.link.ifi_index = index;
+	q.link.ifi_flags = q.link.ifi_change = IFF_UP;
+	if (mtu)
+		add(&q, IFLA_MTU, &m, sizeof m);
+	if (mac)
+		add(&q, IFLA_ADDRESS, mac, 6);
+	return do_it(r, &q);
+}
+
+int rtnl_address(struct rtnl *r, int index, int family, const void *address, int prefix)
+{
+	uint32_t flags = IFA_F_NODAD | IFA_F_PERMANENT;
+	struct request q;
+
+	begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof q.address);
+	q.address.ifa_family = (uint8_t)family;
+	q.address.ifa_prefixlen = (uint8_t)prefix;
+	q.address.ifa_index = (uint32_t)index;
+	add(&q, IFA_LOCAL, address, size_of(family));
+	add(&q, IFA_ADDRESS, address, size_of(family));
+	add(&q, IFA_FLAGS, &flags, sizeof flags);
+	return do_it(r, &q);
+}
+
+int rtnl_default_route(struct rtnl *r, int index, int family, const void *gateway)
+{
+	uint32_t oif = (uint32_t)index;
+	struct request q;
+
+	begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof q.route);
+	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_table = RT_TABLE_MAIN;
+	q.route.rtm_protocol = RTPROT_STATIC;
+	q.route.rtm_scope = RT_SCOPE_UNIVERSE;
+	q.route.rtm_type = RTN_UNICAST;
+	add(&q, RTA_GATEWAY, gateway, size_of(family));
+	add(&q, RTA_OIF, &oif, sizeof oif);
+	return do_it(r, &q);
+}
+
+int rtnl_veth(struct rtnl *r, const char *name, const char *peer, int netns_fd, unsigned mtu)
+{
+	struct rtattr *info, *data, *other;
+	struct ifinfomsg none = {0};
+	uint32_t m = mtu, ns = (uint32_t)netns_fd;
+	struct request q;
+
+	begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof q.link);
+	add(&q, IFLA_IFNAME, name, strlen(name) + 1);
+	add(&q, IFLA_MTU, &m, sizeof m);
+	info = add(&q, IFLA_LINKINFO, NULL, 0);
+	add(&q, IFLA_INFO_KIND, "veth", 4);
+	data = add(&q, IFLA_INFO_DATA, NULL, 0);
+	other = add(&q, VETH_INFO_PEER, &none, sizeof none);
+	add(&q, IFLA_IFNAME, peer, strlen(peer) + 1);
+	add(&q, IFLA_MTU, &m, sizeof m);
+	add(&q, IFLA_NET_NS_FD, &ns, sizeof ns);
+	end_nest(&q, other);
+	end_nest(&q, data);
+	end_nest(&q, info);
+	return do_it(r, &q);
+}
+
+int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *source)
+{
+	const uint32_t *oif;
+	const void *from;
+	struct request q;
+	union answer a;
+	int e;
+
+	begin(&q, RTM_GETROUTE, 0, sizeof q.route);
+	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_dst_len = (uint8_t)(8 * size_of(family));
+	add(&q, RTA_DST, destination, size_of(family));
+	memset(source, 0, size_of(family));
+	e = talk(r, &q, &a, false);
+	if (e < 0)
+		return e;
+	if (((struct rtmsg *)NLMSG_DATA(&a.h))->rtm_type != RTN_UNICAST)
+		return -ENETUNREACH;
+	oif = attribute(&a, sizeof(struct rtmsg), RTA_OIF, sizeof *oif);
+	from = attribute(&a, sizeof(struct rtmsg), RTA_PREFSRC, size_of(family));
+	if (from)
+		memcpy(source, from, size_of(family));
+	return oif ? (int)*oif : -ENETUNREACH;
+}
