@@ -29,6 +29,7 @@ LIBS              = -ljansson -lcrypto
 LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
+LIBS_fcvm-net     = -lnftables
 AGENT_LIBS        = -ljansson -lcap
 
 PROGRAMS := $(C_TOOLS:%=$(B)/bin/%) $(SH_TOOLS:%=$(B)/bin/%) $(B)/bin/fcvm

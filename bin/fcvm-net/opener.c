@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "opener.h"
+#include "cleanup.h"
+#include "helper.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+struct job {
+	const struct resolv *r;
+	int fd;
+};
+
+static int open_one(const struct resolv *r, unsigned i)
+{
+	auto_fd int fd = -1;
+
+	if (i >= r->n)
+		return -1;
+	fd = socket(r->addr[i].ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || (connect(fd, (const struct sockaddr *)&r->addr[i], r->len[i]) < 0 &&
+	                      errno != EINPROGRESS))
+		return -1;
+	return steal_fd(&fd);
+}
+
+static int answer(int to, int fd)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char byte = fd >= 0;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		control.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
+		        .cmsg_level = SOL_SOCKET,
+		        .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.h), &fd, sizeof fd);
+		m.msg_control = &control;
+		m.msg_controllen = sizeof control;
+	}
+	return sendmsg(to, &m, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+static void serve(void *ctx, int report)
+{
+	const struct job *j = ctx;
+	unsigned char i;
+
+	if (helper_drop_privileges() < 0 || !helper_tell(report, NULL))
+		return;
+	close(report);
+	while (recv(j->fd, &i, 1, 0) == 1) {
+		auto_fd int fd = open_one(j->r, i);
+
+		if (answer(j->fd, fd) < 0)
+			return;
+	}
+}
+
+int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd, struct err *e)
+{
+	auto_fd int report = -1;
+	int line[2];
+	struct job j = {.r = r};
+	struct helper h = {.name = "opener",
+	        .keep = &j.fd,
+	        .n_keep = 1,
+	        .title = title,
+	        .title_size = title_size,
+	        .fn = serve,
+	        .ctx = &j};
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) < 0)
+		return err_sys(e, "cannot make a socket pair");
+	j.fd = line[1];
+	if (helper_start(&h, &report, e) < 0) {
+		close(line[0]);
+		close(line[1]);
+		return -1;
+	}
+	close(line[1]);
+	*fd = line[0];
+	return helper_wait(report, h.name, e);
+}
+
+int opener_take(int fd)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr m = {.msg_iov = &iov,
+	        .msg_iovlen = 1,
+	        .msg_control = &control,
+	        .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int got;
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : -EPIPE;
+	if (!byte || m.msg_controllen < CMSG_LEN(sizeof(int)))
+		return -ECONNREFUSED;
+	memcpy(&got, CMSG_DATA(&control.h), sizeof got);
+	return got;
+}
