@@ -82,11 +82,10 @@ hostile_words() {
 @test "the command's words arrive unchanged, whatever is in them" { both hostile_words; }
 
 wraps() {
-	fcvm run -P img
-	is "$(sed -n 2p "$LOG")" "fcvm-net[--network][rootless][--publish-exposed][$(dirname "$(sed -n '3s/.*\[--plan\]\[\([^]]*\).*/\1/p' "$LOG")")/plan.json][--][$STUBS/fcvm-boot]$(sed -n '3s/^fcvm-boot//p' "$LOG")"
+	fcvm run -P --name all img
+	has "$(<"$LOG")" "fcvm-net[--network][rootless][--publish-exposed][$FCVM_RUN_BASE/all/plan.json][--]"
 	: >"$LOG"
-	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' --publish 9:9/udp \
-		--network bridged --name n img
+	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' -p 9:9/udp --net bridged --name n img
 	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"
 	is "$(sed 1d "$LOG")" "fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-net${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
