@@ -13,11 +13,10 @@ WORLD4=198.51.100.7 WORLD6=2001:db8:2::7 HOST4=203.0.113.2 GATEWAY=203.0.113.1
 net_holder() {
 	unshare -n sleep infinity 3>&- 4>&- &
 	printf -v "$1" %s $!
-	local own
-	own=$(readlink /proc/self/ns/net)
-	entered() { [[ $(readlink "/proc/$1/ns/net") != "$own" ]]; }
-	wait_for 5 entered $!
+	wait_for 5 net_apart $!
 }
+
+net_apart() { [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
 
 net_start() {
 	net_holder HOST_PID
@@ -70,8 +69,8 @@ guest() {
 	shift
 	nsenter -n -t "$HOST_PID" -- fcvm-net "${options[@]}" -- "$TAPGUEST" "$@" >"$BATS_TEST_TMPDIR/$name.out" \
 		2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
-	guest_pid=$!
-	servers+=($!)
+	export guest_pid=$!
+	servers+=("$guest_pid")
 }
 
 # serving_guest NAME OPTIONS…: the same, with an echo server on port 80.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * tapguest PROGRAM [ARG…]: stands for a virtual machine in tests of fcvm-net. Runs PROGRAM in a
- * network namespace whose eth0 is the guest's end of the TAP that FCVM_TAP_FD is, and carries frames
- * between the two as a hypervisor does. Ends with PROGRAM's status. */
+ * network namespace whose eth0 is the guest's end of the TAP that FCVM_TAP_FD is, and carries
+ * frames between the two as a hypervisor does. Ends with PROGRAM's status. */
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SETUP                                                                             \
-	"set -e; ip link set lo up; ip link set eth0 address 02:fc:00:00:00:01 mtu $0; "  \
-	"ip link set eth0 up; ip addr add 10.0.2.100/24 dev eth0; "                       \
+#define SETUP                                                                                \
+	"set -e; ip link set lo up; ip link set eth0 address 02:fc:00:00:00:01 mtu $0; "     \
+	"ip link set eth0 up; ip addr add 10.0.2.100/24 dev eth0; "                          \
 	"ip addr add fd00:0:0:2::100/64 dev eth0 nodad; ip route add default via 10.0.2.1; " \
 	"ip route add default via fd00:0:0:2::1; exec \"$@\""
 
@@ -87,7 +87,8 @@ static void carry(int from, int to)
 
 int main(int argc, char **argv)
 {
-	int host = atoi(getenv("FCVM_TAP_FD") ? getenv("FCVM_TAP_FD") : "-1"), guest, end[2], status;
+	int host = atoi(getenv("FCVM_TAP_FD") ? getenv("FCVM_TAP_FD") : "-1"), guest, end[2],
+	    status;
 	char mtu[16];
 	pid_t pid;
 
@@ -112,7 +113,8 @@ int main(int argc, char **argv)
 	}
 	close(end[1]);
 	for (;;) {
-		struct pollfd p[2] = {{.fd = host, .events = POLLIN}, {.fd = guest, .events = POLLIN}};
+		struct pollfd p[2] = {
+		        {.fd = host, .events = POLLIN}, {.fd = guest, .events = POLLIN}};
 
 		/* SIGCHLD does not wake it: look now and then. */
 		poll(p, 2, 20);
