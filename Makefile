@@ -153,7 +153,12 @@ $(FUZZ:%=$(B)/asan/replay/%): $(B)/asan/replay/%: $(B)/asan/t/fuzz/%.o $(B)/asan
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%)
+# Stands for a guest in tests of the network.
+$(B)/t/tapguest: t/lib/tapguest.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c

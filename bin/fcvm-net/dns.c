@@ -5,6 +5,7 @@
 #include "strv.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -130,33 +131,38 @@ static void next_resolver(struct dns *d, struct dns_query *q)
 	ask(d, q);
 }
 
+/* One query of the guest's; false when there is none. */
+static bool take_query(struct dns *d, int door)
+{
+	struct dns_query *q = d->unused;
+	ssize_t n;
+
+	if (!q) /* too many are open: it is lost, as datagrams are */
+		return recv(door, d->room, sizeof d->room, 0) >= 0;
+	q->client_len = sizeof q->client;
+	n = recvfrom(door, q->msg, sizeof q->msg, MSG_TRUNC, (struct sockaddr *)&q->client,
+	        &q->client_len);
+	if (n < 0 || !dns_is_query(q->msg, (size_t)n))
+		return n >= 0;
+	d->unused = q->next;
+	q->door = door;
+	q->tried = 0;
+	q->len = (size_t)n;
+	q->question = (size_t)dns_question(q->msg, q->len);
+	q->client_id = dns_id(q->msg);
+	ask(d, q);
+	return true;
+}
+
 static void guest_event(void *ctx, uint32_t events)
 {
 	struct dns *d = ctx;
 
 	(void)events;
-	for (int k = 0; k < 2; k++) {
-		for (int i = 0; i < TURN && d->udp[k].fd >= 0; i++) {
-			struct dns_query *q = d->unused, spill;
-			ssize_t n;
-
-			q = q ? q : &spill;
-			q->client_len = sizeof q->client;
-			n = recvfrom(d->udp[k].fd, q->msg, sizeof q->msg, MSG_TRUNC,
-			        (struct sockaddr *)&q->client, &q->client_len);
-			if (n < 0)
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; i < TURN && d->udp[k].fd >= 0; i++)
+			if (!take_query(d, d->udp[k].fd))
 				break;
-			if (q == &spill || !dns_is_query(q->msg, (size_t)n))
-				continue;
-			d->unused = q->next;
-			q->door = d->udp[k].fd;
-			q->tried = 0;
-			q->len = (size_t)n;
-			q->question = (size_t)dns_question(q->msg, q->len);
-			q->client_id = dns_id(q->msg);
-			ask(d, q);
-		}
-	}
 }
 
 /* The resolver's port is closed: what was asked there need not wait. */

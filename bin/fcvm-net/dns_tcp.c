@@ -105,7 +105,9 @@ static void opener_event(void *ctx, uint32_t events)
 
 static void accept_event(struct dns *d, int k)
 {
-	int fd = accept4(d->tcp[k].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_storage from;
+	socklen_t n = sizeof from;
+	int fd = accept4(d->tcp[k].fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct dns_stream *s;
 
 	if (fd < 0)

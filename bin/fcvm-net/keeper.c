@@ -92,13 +92,16 @@ static void tcp_event(void *ctx, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_storage from;
+		socklen_t n = sizeof from;
 		int client;
 
 		if (k->relay.live >= k->relay.max) {
 			doors_open(k, false);
 			return;
 		}
-		client = accept4(d->l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		client = accept4(
+		        d->l->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM) &&
 		        k->relay.live > 0)
 			doors_open(k, false);

@@ -144,7 +144,7 @@ static void serve(void *ctx, int report)
 		struct cmsghdr h;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	char byte;
+	char byte = 0;
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
 	struct msghdr m = {.msg_iov = &iov,
 	        .msg_iovlen = 1,

@@ -9,15 +9,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static int lowest_free(void)
+{
+	auto_fd int fd = dup(STDIN_FILENO);
+
+	return fd;
+}
+
 /* libnftables does not say which descriptor its socket is: it is the lowest one that was free. */
 static int open_context(struct nft_ctx **ctx)
 {
-	int fd = dup(STDIN_FILENO), domain = 0, protocol = 0;
+	int fd = lowest_free(), domain = 0, protocol = 0;
 	socklen_t len = sizeof(int);
 
 	if (fd < 0)
 		return -1;
-	close(fd);
 	*ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!*ctx || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
 	        getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 ||

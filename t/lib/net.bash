@@ -1,0 +1,98 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# A host and the internet for tests of fcvm-net, as two network namespaces on one wire, so that the
+# machine's own network stays untouched: `on_host` and `in_world` run commands there. The host is
+# 203.0.113.2 and 2001:db8:1::2; the world is 203.0.113.1 and 2001:db8:1::1, with 198.51.100.7,
+# 198.51.100.53 and 2001:db8:2::7 behind it. Processes of a test file die with it.
+
+NETPEER=$ROOT/t/lib/netpeer
+TAPGUEST=$ROOT/build/t/tapguest
+WORLD4=198.51.100.7 WORLD6=2001:db8:2::7 HOST4=203.0.113.2 GATEWAY=203.0.113.1
+
+# net_holder VAR: a process that keeps a new network namespace; its pid in VAR.
+net_holder() {
+	unshare -n sleep infinity 3>&- 4>&- &
+	printf -v "$1" %s $!
+	wait_for 5 net_apart $!
+}
+
+net_apart() { [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
+
+net_start() {
+	net_holder HOST_PID
+	net_holder WORLD_PID
+	export HOST_PID WORLD_PID
+	on_host sh -ec "
+		ip link set lo up
+		ip link add wire type veth peer name wire netns $WORLD_PID
+		ip link set wire up
+		ip addr add $HOST4/24 dev wire
+		ip addr add 2001:db8:1::2/64 dev wire nodad
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+			net.ipv4.ping_group_range='0 2147483647'"
+	in_world sh -ec "
+		ip link set lo up
+		ip link set wire up
+		ip addr add $GATEWAY/24 dev wire
+		ip addr add 2001:db8:1::1/64 dev wire nodad
+		for a in $WORLD4 198.51.100.53 198.51.100.54; do ip addr add \$a/32 dev lo; done
+		ip addr add $WORLD6/128 dev lo nodad"
+	on_host sh -ec "
+		ip route add default via $GATEWAY
+		ip route add default via 2001:db8:1::1"
+}
+
+net_stop() {
+	kill -9 "$HOST_PID" "$WORLD_PID"
+}
+
+on_host() { nsenter -n -t "$HOST_PID" -- "$@"; }
+in_world() { nsenter -n -t "$WORLD_PID" -- "$@"; }
+
+# serve WORD… -- NETPEER-ARGUMENTS…: a server; its pid is added to $servers, its output is a file.
+serve() {
+	local where=()
+	while [[ $1 != -- ]]; do where+=("$1") && shift; done
+	shift
+	local out=$BATS_TEST_TMPDIR/serve.$RANDOM$RANDOM
+	"${where[@]}" "$NETPEER" "$@" >"$out" 2>&1 3>&- &
+	servers+=($!)
+	wait_for 10 grep -q ready "$out" || fail "netpeer $*: $(cat "$out")"
+}
+
+# guest NAME OPTIONS… -- PROGRAM…: a guest that runs in the background until the test ends; its pid
+# is in $guest_pid, what it writes in $BATS_TEST_TMPDIR/NAME.{out,err}.
+guest() {
+	local name=$1 options=()
+	shift
+	while [[ $1 != -- ]]; do options+=("$1") && shift; done
+	shift
+	nsenter -n -t "$HOST_PID" -- fcvm-net "${options[@]}" -- "$TAPGUEST" "$@" >"$BATS_TEST_TMPDIR/$name.out" \
+		2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
+	export guest_pid=$!
+	servers+=("$guest_pid")
+}
+
+# serving_guest NAME OPTIONS…: the same, with an echo server on port 80.
+serving_guest() {
+	guest "$@" -- "$NETPEER" serve :: 80
+	wait_for 20 grep -q ready "$BATS_TEST_TMPDIR/$1.out" || fail "$(cat "$BATS_TEST_TMPDIR/$1".*)"
+}
+
+# in_guest OPTIONS… -- PROGRAM…: a guest that runs the program, in the foreground.
+in_guest() {
+	local options=()
+	while [[ $1 != -- ]]; do options+=("$1") && shift; done
+	shift
+	on_host fcvm-net "${options[@]}" -- "$TAPGUEST" "$@"
+}
+
+stop_servers() {
+	local pid
+	for pid in "${servers[@]}"; do kill -9 "$pid" 2>/dev/null || :; done
+}
+
+# own_address NAME: the VM's own address, from its first note.
+own_address() {
+	sed -n 's/.* answers on \([0-9.]*\).*/\1/p' "$BATS_TEST_TMPDIR/$1.err" | head -1
+}
