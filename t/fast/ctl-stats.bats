@@ -35,8 +35,9 @@ teardown_file() {
 	while read -r key value; do cgroup[$key]=$value; done < <(fcvm exec --vm "$NAME" sh -c 'cd /sys/fs/cgroup/container
 		for f in memory.current pids.current; do echo $f $(cat $f); done; grep usage_usec cpu.stat')
 	run -0 fcvm stats --no-stream --json "$NAME"
-	is "$(json '"$_->[0]{pids} $_->[0]{cpu_time}"' <<<"$output")" "$(
-		awk -v p="${cgroup[pids.current]}" -v c="${cgroup[usage_usec]}" 'BEGIN { printf "%d %.3fms", p, c / 1e3 }')"
+	is "$(json '$_->[0]{pids}' <<<"$output")" "${cgroup[pids.current]}"
+	is "$(json '$_->[0]{cpu_time} =~ /^([0-9.]+)(m?)s$/ ? sprintf("%d", 1e6 * $1 / ($2 ? 1e3 : 1) + 0.5) : $_' <<<"$output")" \
+		"${cgroup[usage_usec]}"
 	# Memory that processors hold ready for the cgroup comes and goes.
 	awk -v got="$(json '$_->[0]{mem_usage}' <<<"$output")" -v want="${cgroup[memory.current]}" 'BEGIN {
 		if (got !~ /MB \//) exit 1

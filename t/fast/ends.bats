@@ -27,14 +27,16 @@ start() { # OPTIONS… -- COMMAND…
 	wait_for 60 grep -q ready "$out"
 }
 
-# The process in front, the machine's own, the VMM; and the janitor, which is nobody's child.
+# The process in front, the machine's own, the VMM, the network's helpers and pasta; and the janitor,
+# which is nobody's child.
 processes() {
-	local own
+	local own helpers
 	own=$(pgrep -P "$vm")
+	helpers=$(pgrep -d , -P "$own") || true
 	{
 		echo "$vm"
 		echo "$own"
-		pgrep -P "$own" || true
+		pgrep -P "$own,${helpers:-$own}" || true
 		pgrep -f "janitor of $name\$" || true
 	} | sort -un
 }
@@ -48,12 +50,14 @@ vmm() {
 	pgrep -P "$(pgrep -P "$vm")" -f qemu-system
 }
 
-nothing_left() {
+all_gone() {
 	local p
 	for p in "$@"; do
 		gone "$p" || return 1
 	done
-	[[ ! -e $FCVM_RUN_BASE/$name ]]
+}
+nothing_left() {
+	all_gone "$@" && [[ ! -e $FCVM_RUN_BASE/$name ]]
 }
 
 @test "SIGTERM reaches the container, whose own status is the end" {
@@ -111,19 +115,20 @@ nothing_left() {
 		start -- sh -c 'echo ready; sleep 1000'
 		mapfile -t all < <(processes)
 		n=${#all[@]}
-		((n == 4)) || fail "expected the front, fcvm-boot, the VMM and the janitor, found: ${all[*]}"
+		((n == 8)) || fail "expected the front, fcvm-boot, the VMM, three helpers of the network, pasta and the janitor, found: $(ps -o pid=,args= "${all[@]}")"
 		victim=${all[i]}
 		comm=$(tr '\0' ' ' <"/proc/$victim/cmdline")
 		kill -KILL "$victim"
-		if [[ $comm == *janitor* ]]; then
-			# It cleans up after others; the machine does not need it to run.
-			gone "$vm" && fail "the machine died with its janitor"
+		if [[ $comm == *janitor* || $comm == fcvm-net:* || $comm == pasta* ]]; then
+			# The machine does not need it to run.
+			gone "$vm" && fail "the machine died with its $comm"
 			kill -KILL "$vm"
 		fi
 		st=0
 		wait "$vm" || st=$?
 		((st != 0)) || fail "status 0 after the end of $comm"
 		if [[ $comm == *janitor* ]]; then
+			wait_for 2 all_gone "${all[@]}"
 			fcvm-rundir --sweep # what the next command does
 		fi
 		wait_for 2 nothing_left "${all[@]}"
@@ -137,8 +142,9 @@ nothing_left() {
 	kill -KILL "${all[@]}"
 	wait "$vm" || st=$?
 	is "$st" 137
+	wait_for 2 all_gone "${all[@]}"
 	fcvm-rundir --sweep
-	wait_for 2 nothing_left "${all[@]}"
+	nothing_left
 }
 
 @test "a VMM that dies is a failure that says so" {
