@@ -144,7 +144,7 @@ nothing_left() {
 	is "$st" 137
 	wait_for 2 all_gone "${all[@]}"
 	fcvm-rundir --sweep
-	nothing_left
+	nothing_left "${all[@]}"
 }
 
 @test "a VMM that dies is a failure that says so" {
