@@ -31,10 +31,7 @@ teardown() { stop_servers; }
 peer() { on_host "$NETPEER" "$@"; }
 err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 
-# The processes that work for the guest whose pid is given.
-helpers() { pgrep -P "$1" | xargs -r ps -o comm= -p | sort | paste -sd ' '; }
-
-# Nothing of the guest with that pid, whose helpers had the other pids: no process, link or table.
+# Nothing of a guest whose processes had these pids: no process, link or table.
 nothing_left() {
 	local pid
 	for pid; do gone "$pid" || return; done
@@ -87,15 +84,19 @@ outward() { # MODE
 }
 
 @test "helpers hold neither the caller's pipes nor its locks" {
-	exec 8>"$BATS_TEST_TMPDIR/lock"
-	nsenter -n -t "$HOST_PID" -- fcvm-net --network rootless -p 8080:80 -- \
-		sh -c 'exec sleep 60 >/dev/null 2>&1 8>&-' 3>&- 2>&1 | cat >"$BATS_TEST_TMPDIR/all" &
-	local pipe=$!
-	wait_for 20 gone "$pipe"
+	local lock=$BATS_TEST_TMPDIR/lock pid=$BATS_TEST_TMPDIR/pid
+	exec 8>"$lock"
 	flock 8
-	wait_for 5 flock -n "$BATS_TEST_TMPDIR/lock" true || fail 'the lock is held'
+	nsenter -n -t "$HOST_PID" -- fcvm-net --network rootless -p 8080:80 -- \
+		sh -c "echo \$\$ >$pid; exec sleep 60 >/dev/null 2>&1 8>&-" 3>&- 2>&1 |
+		cat 8>&- >"$BATS_TEST_TMPDIR/all" &
+	local pipe=$!
 	exec 8>&-
-	pkill -P $$ -x sleep || :
+	wait_for 20 test -s "$pid"
+	servers+=("$(cat "$pid")")
+	wait_for 5 gone "$pipe"
+	wait_for 5 flock -n "$lock" true
+	kill -0 "${servers[0]}"
 }
 
 @test "a name is resolved over UDP and TCP, and by the next resolver if one is dead" {
@@ -241,7 +242,7 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 			serving_guest "$mode-$victim" --network "$mode" -p 8080:80
 			local all main=$guest_pid target
 			# shellcheck disable=SC2207 # words
-			all=($main $(pgrep -P "$main") $(pgrep -P "$(pgrep -P "$main" -x uplink || echo 0)"))
+			all=("$main" $(pgrep -P "$main") $(pgrep -P "$(pgrep -P "$main" | paste -sd ,)" || :))
 			case $victim in
 			main) target=$main ;;
 			passt) target=$(pgrep -P "$(pgrep -P "$main" -x uplink)") ;;
@@ -282,7 +283,7 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 }
 
 @test "a host that does not forward is told how to, and is not changed" {
-	run -125 unshare -n sh -c 'ip link set lo up; fcvm-net --network bridged -- true; s=$?; cat /proc/sys/net/ipv4/ip_forward; exit $s'
+	run -125 unshare -n sh -c 'ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward; fcvm-net --network bridged -- true; s=$?; cat /proc/sys/net/ipv4/ip_forward; exit $s'
 	has "$output" 'run: sysctl net.ipv4.ip_forward=1'
 	is "${lines[-1]}" 0
 }
