@@ -1,0 +1,298 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a guest and its users see of a network, with a stand-in for the machine and for the internet.
+# Needs root because a test has to make those.
+
+load ../lib/helper
+load ../lib/net
+
+setup_file() {
+	((!$(id -u))) || skip "needs root"
+	net_start
+	servers=()
+	serve in_world -- serve "$WORLD4" 7 world
+	serve in_world -- serve "$WORLD6" 7 world
+	serve in_world -- dns 198.51.100.53 192.0.2.99
+	serve on_host -- serve "$HOST4" 8 host
+	serve on_host -- serve 127.0.0.1 9 loopback
+	export file_servers=${servers[*]}
+}
+
+teardown_file() {
+	# shellcheck disable=SC2206 # words
+	servers=($file_servers)
+	stop_servers
+	[[ -z ${HOST_PID:-} ]] || net_stop
+}
+
+setup() { servers=(); }
+teardown() { stop_servers; }
+
+peer() { on_host "$NETPEER" "$@"; }
+err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
+
+# Nothing of a guest whose processes had these pids: no process, link or table.
+nothing_left() {
+	local pid
+	for pid; do gone "$pid" || return; done
+	[[ $(on_host ip -br link | awk '{ print $1 }' | paste -sd ' ') == 'lo wire@if2' ]] &&
+		[[ -z $(on_host nft list tables) ]]
+}
+
+outward() { # MODE
+	run -0 in_guest --network "$1" --dns 198.51.100.53 -- sh -ec "
+		$NETPEER line $WORLD4 7 a
+		$NETPEER udp $WORLD4 7 b
+		$NETPEER line $WORLD6 7 c
+		$NETPEER udp $WORLD6 7 d
+		busybox ping -c1 -W5 $WORLD4 >/dev/null
+		busybox ping -c1 -W5 $WORLD6 >/dev/null
+		$NETPEER line $HOST4 8 e"
+	is "$(sed 's/ from.*:/:/' <<<"$output" | paste -sd ' ')" 'world: a world: b world: c world: d host: e'
+}
+
+@test "rootless: TCP, UDP and ping reach the world and the host, with both protocols" {
+	outward rootless
+}
+
+@test "bridged: TCP, UDP and ping reach the world and the host, with both protocols" {
+	outward bridged
+}
+
+@test "the program is the process that was started, and its status is passed on" {
+	run -7 on_host fcvm-net --network none -- sh -c 'exit 7'
+	run -137 on_host fcvm-net --network none -- sh -c 'kill -9 $$'
+	on_host fcvm-net --network none -- sh -c 'echo $PPID' >"$BATS_TEST_TMPDIR/ppid"
+	nsenter -n -t "$HOST_PID" -- fcvm-net --network rootless -- sh -c 'echo $$; exec sleep 60' \
+		>"$BATS_TEST_TMPDIR/pid" 3>&- &
+	servers+=($!)
+	wait_for 10 test -s "$BATS_TEST_TMPDIR/pid"
+	is "$(cat "$BATS_TEST_TMPDIR/pid")" $!
+	run -127 on_host fcvm-net --network none -- nosuchprogram
+	is "$output" 'fcvm-net: cannot run nosuchprogram: No such file or directory'
+	run -126 on_host fcvm-net --network none -- /etc/passwd
+}
+
+@test "the program gets the TAP and no other descriptor, and its helpers are no children to wait for" {
+	run -0 on_host fcvm-net --network rootless -p 8080:80 -- bash -c '
+		((FCVM_TAP_FD >= 20)) && [[ $(readlink /proc/self/fd/$FCVM_TAP_FD) == /dev/net/tun ]] || exit 1
+		ls -l /proc/self/fd | grep -cE "socket|eventpoll|netlink" >&2
+		sleep 0.1 & wait
+		echo waited' 3>&-
+	has "$output" waited
+	matches "$output" $'(^|\n)0\n'
+}
+
+@test "helpers hold neither the caller's pipes nor its locks" {
+	local lock=$BATS_TEST_TMPDIR/lock pid=$BATS_TEST_TMPDIR/pid
+	exec 8>"$lock"
+	flock 8
+	nsenter -n -t "$HOST_PID" -- fcvm-net --network rootless -p 8080:80 -- \
+		sh -c "echo \$\$ >$pid; exec sleep 60 >/dev/null 2>&1 8>&-" 3>&- 2>&1 |
+		cat 8>&- >"$BATS_TEST_TMPDIR/all" &
+	local pipe=$!
+	exec 8>&-
+	wait_for 20 test -s "$pid"
+	servers+=("$(cat "$pid")")
+	wait_for 5 gone "$pipe"
+	wait_for 5 flock -n "$lock" true
+	kill -0 "${servers[0]}"
+}
+
+@test "a name is resolved over UDP and TCP, and by the next resolver if one is dead" {
+	for dns in '--dns 198.51.100.53' '--dns 198.51.100.54 --dns 198.51.100.53' \
+		'--dns 203.0.113.77 --dns 198.51.100.53'; do
+		# shellcheck disable=SC2086 # words
+		run -0 in_guest --network rootless $dns -- sh -ec "
+			$NETPEER lookup 10.0.2.1 a.example
+			$NETPEER lookup fd00:0:0:2::1 a.example
+			$NETPEER lookup 10.0.2.1 a.example tcp
+			$NETPEER lookup fd00:0:0:2::1 a.example tcp"
+		is "$output" "$(printf '192.0.2.99\n%.0s' 1 2 3 4)" "$dns"
+	done
+}
+
+@test "a resolver on the host's loopback address serves, and none at all is a failure said at once" {
+	serve on_host -- dns 127.0.0.53 192.0.2.53
+	run -0 in_guest --network bridged --dns 127.0.0.53 -- "$NETPEER" lookup 10.0.2.1 a.example
+	is "$output" 192.0.2.53
+	run -0 in_guest --network rootless --dns 127.0.0.99 -- "$NETPEER" lookup 10.0.2.1 a.example
+	is "$output" 'error 2'
+}
+
+@test "resolvers and search list come from resolv.conf" {
+	printf 'search one.example two.example\nnameserver 198.51.100.53\n' >"$BATS_TEST_TMPDIR/resolv.conf"
+	run -0 on_host unshare -m sh -ec "
+		mount --bind $BATS_TEST_TMPDIR/resolv.conf /etc/resolv.conf
+		fcvm-net --network rootless --json -- $TAPGUEST $NETPEER lookup 10.0.2.1 a.example"
+	has "$output" 192.0.2.99
+	has "$(tr -d ' \n' <<<"$output")" '"search":["one.example","two.example"]'
+}
+
+published() { # MODE
+	serving_guest g --network "$1" -p 8080:80 -p 8081:80/udp -p "$HOST4:8082:80" \
+		-p "[2001:db8:1::2]:8083:80" -p 0.0.0.0:8084:80/udp
+	local own
+	own=$(own_address g)
+	is "$(err_of g)" "fcvm-net: 8080 answers on $own and on localhost
+fcvm-net: 8081/udp answers on $own and on localhost"
+	for a in "$own" 127.0.0.1 ::1; do
+		has "$(peer tcp "$a" 8080 tcp)" 'tcp'
+		has "$(peer udp "$a" 8081 udp)" 'udp'
+	done
+	has "$(in_world "$NETPEER" tcp "$HOST4" 8082 four)" four
+	has "$(in_world "$NETPEER" tcp 2001:db8:1::2 8083 six)" six
+	has "$(in_world "$NETPEER" udp "$HOST4" 8084 any)" any
+}
+
+@test "rootless: published ports answer on the own address, localhost and HOSTIP" {
+	published rootless
+}
+
+@test "bridged: published ports answer on the own address, localhost and HOSTIP" {
+	published bridged
+	has "$(peer tcp "$(own_address g)" 8080 x)" 172.30.0.1
+}
+
+@test "none: the guest reaches nobody, but its ports can be published" {
+	serving_guest g --network none -p 8080:80
+	is "$(err_of g)" 'fcvm-net: 8080 answers on localhost'
+	has "$(peer tcp 127.0.0.1 8080 x)" 'from ::ffff:10.0.2.1: x'
+	run -1 in_guest --network none -- "$NETPEER" tcp "$WORLD4" 7 x
+	is "$output" 'Network is unreachable'
+}
+
+@test "ten guests publish the same port at once, each on its own address" {
+	local addresses=()
+	for i in {1..10}; do guest "g$i" --network rootless -p 8080:80 -- "$NETPEER" serve :: 80 "guest$i"; done
+	for i in {1..10}; do
+		wait_for 60 grep -q ready "$BATS_TEST_TMPDIR/g$i.out" || fail "$(err_of "g$i")"
+		addresses+=("$(own_address "g$i")")
+		has "$(peer tcp "${addresses[-1]}" 8080 x)" "guest$i from"
+	done
+	is "$(printf '%s\n' "${addresses[@]}" | sort -u | wc -l)" 10
+	is "$(cat "$BATS_TEST_TMPDIR"/g*.err | grep -c 'and on')" 1 'guests on localhost'
+	is "$(cat "$BATS_TEST_TMPDIR"/g*.err | grep -c 'localhost:8080 is taken')" 9
+}
+
+@test "a port that is not to be had is an error that names it" {
+	serve on_host -- serve "$HOST4" 8090
+	run -125 on_host fcvm-net --network rootless -p "$HOST4:8090:80" -- true
+	is "$output" "fcvm-net: --publish $HOST4:8090:80: cannot listen: Address already in use"
+	run -125 on_host fcvm-net --network rootless -p 192.0.2.200:8090:80 -- true
+	is "$output" 'fcvm-net: --publish 192.0.2.200:8090:80: cannot listen: Cannot assign requested address'
+	serve on_host -- serve 0.0.0.0 8091
+	run -125 on_host fcvm-net --network rootless -p 8091:80 -- true
+	has "$output" 'Address already in use'
+	run -125 on_host fcvm-net --network none -p 80:80/sctp -- true
+	has "$output" '--publish 80:80/sctp'
+}
+
+@test "a connection that the guest refuses is reset at once, and half-close and bulk pass" {
+	serving_guest g --network none -p 8080:80 -p 8081:81
+	run -1 peer tcp 127.0.0.1 8081 x
+	is "$output" 'Connection reset by peer'
+	local big
+	big=$(head -c 100000 /dev/zero | tr '\0' x)
+	is "$(peer tcp 127.0.0.1 8080 "$big" | wc -c)" $((100000 + $(wc -c <<<'echo from ::ffff:10.0.2.1: ')))
+}
+
+@test "five hundred connections, fifty at once: none is lost" {
+	serving_guest g --network rootless -p 8080:80
+	is "$(peer many "$(own_address g)" 8080 500 50)" 500
+}
+
+@test "frames with another MAC or IP address go nowhere" {
+	run -0 in_guest --network rootless -- sh -ec "
+		$NETPEER line $WORLD4 7 good
+		ip addr add 10.0.2.77/24 dev eth0
+		ip addr add fd00:0:0:2::77/64 dev eth0 nodad
+		timeout 2 busybox ping -c1 -I 10.0.2.77 10.0.2.1 >/dev/null && echo spoofed
+		timeout 2 busybox ping -c1 -I fd00:0:0:2::77 fd00:0:0:2::1 >/dev/null && echo spoofed
+		ip link set eth0 address 02:fc:00:00:00:99
+		ip neigh flush dev eth0
+		timeout 2 busybox ping -c1 10.0.2.1 >/dev/null && echo spoofed
+		ip link set eth0 address 02:fc:00:00:00:01
+		busybox ping -c1 -W5 10.0.2.1 >/dev/null"
+	lacks "$output" spoofed
+	has "$output" good
+}
+
+@test "the guest reaches neither the host's loopback services nor the namespace's" {
+	for mode in rootless bridged; do
+		run -0 in_guest --network "$mode" -- sh -c "
+			ip route add 127.0.0.2/32 via 10.0.2.1
+			for a in 127.0.0.2 10.0.2.1 192.0.0.1 192.0.0.2 172.30.0.1 172.30.0.2; do
+				timeout 2 $NETPEER line \$a 9 x
+			done; true"
+		lacks "$output" loopback
+	done
+}
+
+@test "bridged machines do not reach each other" {
+	serving_guest g --network bridged -p 8080:80
+	has "$(peer tcp "$(own_address g)" 8080 x)" 'x'
+	run -1 in_guest --network bridged -- "$NETPEER" tcp "$(own_address g)" 8080 x
+}
+
+@test "whichever process is killed, nothing is left of it" {
+	for mode in rootless bridged; do
+		for victim in main keeper opener uplink passt; do
+			[[ $mode-$victim != bridged-@(uplink|passt) ]] || continue
+			serving_guest "$mode-$victim" --network "$mode" -p 8080:80
+			local all main=$guest_pid target
+			# shellcheck disable=SC2207 # words
+			all=("$main" $(pgrep -P "$main") $(pgrep -P "$(pgrep -P "$main" | paste -sd ,)" || :))
+			case $victim in
+			main) target=$main ;;
+			passt) target=$(pgrep -P "$(pgrep -P "$main" -x uplink)") ;;
+			*) target=$(pgrep -P "$main" -x "$victim") ;;
+			esac
+			kill -9 "$target"
+			wait_for 2 gone "$target"
+			kill -9 "$main" 2>/dev/null || :
+			wait_for 2 nothing_left "${all[@]}" || fail "after $victim of $mode: $(ps -o pid,stat,comm -p "${all[*]}"; on_host ip -br link)"
+		done
+	done
+}
+
+@test "the end of pasta is said on the program's standard error" {
+	serving_guest g --network rootless
+	kill -9 "$(pgrep -P "$(pgrep -P "$guest_pid" -x uplink)")"
+	wait_for 5 grep -q 'pasta ended' "$BATS_TEST_TMPDIR/g.err"
+	has "$(err_of g)" 'the guest has no network any more'
+}
+
+@test "an ordinary user has a network without any privilege" {
+	mknod "$BATS_TEST_TMPDIR/tun" c 10 200
+	chmod 666 "$BATS_TEST_TMPDIR/tun"
+	cp "$ROOT/build/bin/fcvm-net" "$TAPGUEST" "$NETPEER" "$BATS_TEST_TMPDIR"
+	run -0 on_host unshare -m sh -ec "
+		mount --bind $BATS_TEST_TMPDIR/tun /dev/net/tun
+		mount --bind $BATS_TEST_TMPDIR /mnt
+		exec setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs \
+			/mnt/fcvm-net -p 8080:80 --dns 198.51.100.53 -- sh -c '
+				id -u; grep CapEff /proc/self/status
+				exec /mnt/tapguest sh -c \"/mnt/netpeer line $WORLD4 7 a; /mnt/netpeer lookup 10.0.2.1 a.example\"'"
+	has "$output" 'world from 203.0.113.2: a'
+	has "$output" 192.0.2.99
+	has "$output" $'12345\nCapEff:\t0000000000000000'
+	run -125 on_host setpriv --reuid 12345 --regid 12345 --clear-groups \
+		fcvm-net --network bridged -- true
+	is "$output" 'fcvm-net: --network bridged needs root: use --network rootless'
+}
+
+@test "a host that does not forward is told how to, and is not changed" {
+	run -125 unshare -n sh -c 'ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward; fcvm-net --network bridged -- true; s=$?; cat /proc/sys/net/ipv4/ip_forward; exit $s'
+	has "$output" 'run: sysctl net.ipv4.ip_forward=1'
+	is "${lines[-1]}" 0
+}
+
+@test "net.json says what there is" {
+	mkdir "$BATS_TEST_TMPDIR/run"
+	FCVM_RUN_DIR=$BATS_TEST_TMPDIR/run on_host fcvm-net --network bridged -p 8080:80 --mtu 1400 \
+		--add-host db:192.0.2.5 -- true
+	is "$(stat -c %a "$BATS_TEST_TMPDIR/run/net.json")" 600
+	has "$(tr -d ' \n' <"$BATS_TEST_TMPDIR/run/net.json")" '"ports":["172.30.0.2:8080->80/tcp","127.0.0.1:8080->80/tcp","[::1]:8080->80/tcp"]'
+	has "$(tr -d ' \n' <"$BATS_TEST_TMPDIR/run/net.json")" '"hosts":[{"ip":"192.0.2.5","name":"db"},{"ip":"172.30.0.1","name":"host.containers.internal"}]'
+}
