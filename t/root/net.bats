@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # What a guest and its users see of a network, with a stand-in for the machine and for the internet.
-# Needs root because a test has to make those.
+# Needs root to make those.
 
 load ../lib/helper
 load ../lib/net
 
 setup_file() {
-	((!$(id -u))) || skip "needs root"
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests are on one host
 	net_start
 	servers=()
 	serve in_world -- serve "$WORLD4" 7 world
@@ -29,6 +29,7 @@ setup() { servers=(); }
 teardown() { stop_servers; }
 
 peer() { on_host "$NETPEER" "$@"; }
+own_address_known() { [[ -n $(own_address "$1") ]]; }
 err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 
 # Nothing of a guest whose processes had these pids: no process, link or table.
@@ -188,10 +189,30 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 	has "$output" '--publish 80:80/sctp'
 }
 
-@test "a connection that the guest refuses is reset at once, and half-close and bulk pass" {
-	serving_guest g --network none -p 8080:80 -p 8081:81
-	run -1 peer tcp 127.0.0.1 8081 x
+@test "the first connection waits for its server; later ones are reset where there is none any more" {
+	guest g --network rootless -p 8080:80 -- sh -c "
+		until [ -e $BATS_TEST_TMPDIR/go ]; do sleep 0.1; done
+		$NETPEER serve :: 80 & p=\$!
+		until [ -e $BATS_TEST_TMPDIR/stop ]; do sleep 0.1; done
+		kill \$p; touch $BATS_TEST_TMPDIR/stopped; sleep 60"
+	wait_for 20 own_address_known g
+	peer tcp 127.0.0.1 8080 x >"$BATS_TEST_TMPDIR/first" 3>&- &
+	local first=$!
+	pending() { on_host ss -Htn dst 127.0.0.1:8080 | grep -q .; }
+	wait_for 10 pending
+	touch "$BATS_TEST_TMPDIR/go"
+	wait "$first"
+	has "$(<"$BATS_TEST_TMPDIR/first")" ': x'
+	touch "$BATS_TEST_TMPDIR/stop"
+	wait_for 10 test -e "$BATS_TEST_TMPDIR/stopped"
+	local start=$SECONDS
+	run -1 peer tcp 127.0.0.1 8080 x
 	is "$output" 'Connection reset by peer'
+	((SECONDS - start < 5))
+}
+
+@test "half-close and bulk pass" {
+	serving_guest g --network none -p 8080:80
 	local big
 	big=$(head -c 100000 /dev/zero | tr '\0' x)
 	is "$(peer tcp 127.0.0.1 8080 "$big" | wc -c)" $((100000 + $(wc -c <<<'echo from ::ffff:10.0.2.1: ')))
