@@ -9,6 +9,9 @@ setup() {
 	chown 12345:12345 "$home"
 	cp -rL "$(hello_image)" "$home/hello"
 	chown -R 12345:12345 "$home/hello"
+	# As udev makes it; it may be root's alone here.
+	mknod "$home/tun" c 10 200
+	chmod 666 "$home/tun"
 }
 
 teardown() {
@@ -17,7 +20,9 @@ teardown() {
 
 # As a user that has no name, no group and no rights, with default directories below its home.
 as_user() {
-	env -u FCVM_DATA_DIR -u FCVM_RUN_BASE -u XDG_DATA_HOME HOME="$home" XDG_RUNTIME_DIR="$home/run" \
+	# shellcheck disable=SC2016 # the inner shell's words
+	unshare -m sh -c 'mount --bind "$0" /dev/net/tun && exec "$@"' "$home/tun" \
+		env -u FCVM_DATA_DIR -u FCVM_RUN_BASE -u XDG_DATA_HOME HOME="$home" XDG_RUNTIME_DIR="$home/run" \
 		setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs "$@"
 }
 

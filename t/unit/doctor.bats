@@ -15,7 +15,7 @@ setup() {
 	printf '{\n "accel": "tcg",\n "agent": "%s",\n "initrd": "i1",\n "kernel": "k1",\n "release": "6.9.0-test"\n}\n' \
 		"$(sha256sum <"$prefix/libexec/fcvm/fcvm-agent" | cut -d' ' -f1)" >"$FCVM_DATA_DIR/setup.json"
 	use_real fcvm-doctor
-	for tool in fcvm-kernel fcvm-cache fcvm-plan fcvm-rundir qemu-system-x86_64 skopeo tar2sqfs mke2fs \
+	for tool in fcvm-kernel fcvm-cache fcvm-plan fcvm-rundir fcvm-ctl fcvm-net qemu-system-x86_64 skopeo tar2sqfs mke2fs \
 		busybox unshare newuidmap pasta nft apt-get; do
 		stub "$tool" :
 	done
@@ -59,7 +59,7 @@ about() {
 		qemu-system-x86_64 qemu qemu-system-x86 FAIL
 		skopeo skopeo skopeo FAIL
 		tar2sqfs squashfs squashfs-tools-ng FAIL
-		pasta pasta passt warn
+		pasta pasta passt FAIL
 	END
 	rm "$STUBS/fcvm-cache" "$STUBS/busybox"
 	run -1 doctor
@@ -119,7 +119,8 @@ about() {
 	rm "$STUBS/pasta"
 	AS=12345 run doctor
 	matches "$(about subids)" "^warn  subids: no ids for joe in /etc/subuid and /etc/subgid: run 'sudo usermod --add-subuids "
-	! has "$(about pasta)" "no pasta" 2>/dev/null || has "$(about pasta)" "run 'sudo apt-get install passt'"
+	has "$(about pasta)" "no pasta: run 'sudo apt-get install passt'"
+	stub pasta :
 	run doctor
 	lacks "$output" subids
 	stub unshare 'exit 1'
