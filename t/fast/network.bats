@@ -44,7 +44,8 @@ where() { fcvm port "$name" 80/tcp | grep -m 1 -e "$1"; }
 	local at
 	at=$(where "^$own:")
 	fcvm stop -t 0 "$name"
-	run -7 page "$at" # nobody listens there
+	refused() { ! page "$at" 2>/dev/null; }
+	wait_for 2 refused
 }
 
 @test "two VMs publish one port, each on its own address" {
