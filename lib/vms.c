@@ -248,9 +248,11 @@ static void choose(const struct vm *vm, struct vms *out)
 	copy->state = json_incref(vm->state);
 }
 
-static int no_such(const char *name, bool ended, struct err *e)
+static int no_such(const struct vms_selector *s, const char *name, struct err *e)
 {
-	if (ended)
+	if (s->missing_ok)
+		return 0;
+	if (s->data)
 		return err_set(e, FCVM_EX_NOTFOUND,
 		        "there is no VM named '%s': see 'fcvm ls --all'", name);
 	return err_set(e, FCVM_EX_NOTFOUND, "no VM named '%s' is running: see 'fcvm ls'", name);
@@ -272,8 +274,8 @@ static int ambiguous(const struct vms *all, const char *word, struct err *e)
 	        word, list, n > NAMED_MAX ? ", …" : "");
 }
 
-static int choose_word(
-        const struct vms *all, const char *word, bool ended, struct vms *out, struct err *e)
+static int choose_word(const struct vms *all, const struct vms_selector *s, const char *word,
+        struct vms *out, struct err *e)
 {
 	const struct vm *hit = exactly(all, word);
 	size_t len = strlen(word);
@@ -290,7 +292,7 @@ static int choose_word(
 		hit = &all->v[i];
 	}
 	if (!hit)
-		return no_such(word, ended, e);
+		return no_such(s, word, e);
 	choose(hit, out);
 	return 0;
 }
@@ -303,7 +305,8 @@ static bool has_process(const struct vm *vm, json_int_t pid)
 	       json_integer_value(json_object_get(vmm, "pid")) == pid;
 }
 
-static int choose_pid(const struct vms *all, const char *word, struct vms *out, struct err *e)
+static int choose_pid(const struct vms *all, const struct vms_selector *s, const char *word,
+        struct vms *out, struct err *e)
 {
 	uint64_t pid;
 
@@ -315,6 +318,8 @@ static int choose_pid(const struct vms *all, const char *word, struct vms *out, 
 			return 0;
 		}
 	}
+	if (s->missing_ok)
+		return 0;
 	return err_set(e, FCVM_EX_NOTFOUND, "process %s is no running VM's: see 'fcvm ls'", word);
 }
 
@@ -322,26 +327,30 @@ static int choose_named(
         const struct vms *all, const struct vms_selector *s, struct vms *out, struct err *e)
 {
 	for (size_t i = 0; i < s->n_words; i++)
-		if (choose_word(all, s->words[i], s->data != NULL, out, e) < 0)
+		if (choose_word(all, s, s->words[i], out, e) < 0)
 			return -1;
 	for (size_t i = 0; i < s->names.n; i++) {
 		const struct vm *hit = exactly(all, s->names.v[i]);
 
-		if (!hit)
-			return no_such(s->names.v[i], s->data != NULL, e);
-		choose(hit, out);
+		if (hit)
+			choose(hit, out);
+		else if (no_such(s, s->names.v[i], e) < 0)
+			return -1;
 	}
 	for (size_t i = 0; i < s->pids.n; i++)
-		if (choose_pid(all, s->pids.v[i], out, e) < 0)
+		if (choose_pid(all, s, s->pids.v[i], out, e) < 0)
 			return -1;
 	return 0;
 }
 
-static int choose_latest(const struct vms *all, bool ended, struct vms *out, struct err *e)
+static int choose_latest(
+        const struct vms *all, const struct vms_selector *s, struct vms *out, struct err *e)
 {
+	if (!all->n && s->missing_ok)
+		return 0;
 	if (!all->n)
 		return err_set(e, FCVM_EX_NOTFOUND,
-		        ended ? "there is no VM, nor has one been kept" : "no VM is running");
+		        s->data ? "there is no VM, nor has one been kept" : "no VM is running");
 	choose(&all->v[0], out);
 	return 0;
 }
@@ -365,8 +374,7 @@ int vms_resolve(const char *base, const struct vms_selector *s, struct vms *out,
 		all = (struct vms){0};
 		return 0;
 	}
-	r = s->latest ? choose_latest(&all, s->data != NULL, out, e)
-	              : choose_named(&all, s, out, e);
+	r = s->latest ? choose_latest(&all, s, out, e) : choose_named(&all, s, out, e);
 	if (r < 0)
 		vms_free(out);
 	return r;

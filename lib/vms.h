@@ -39,6 +39,7 @@ struct vms_selector {
 	struct strv pids;  /* --pid: of the supervisor, its VMM or the process in the foreground */
 	bool all;          /* may be none */
 	bool latest;
+	bool missing_ok;  /* whoever is meant and is not there is passed over */
 	const char *data; /* where records are, to choose from those as well; NULL: not */
 };
 

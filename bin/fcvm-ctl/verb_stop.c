@@ -17,7 +17,7 @@
 
 struct opts {
 	uint64_t timeout; /* seconds; NO_TIMEOUT: the container's own */
-	bool ignore, force;
+	bool force;
 	struct vms_selector who;
 };
 
@@ -37,7 +37,7 @@ struct opts {
 #define IGNORE                                                                       \
 	{                                                                            \
 		'i', "ignore", NULL, "do not mind a name that is no VM's", OPT_FLAG, \
-		        offsetof(struct opts, ignore), false                         \
+		        offsetof(struct opts, who.missing_ok), false                 \
 	}
 
 static const struct opt stop_table[] = {TIMEOUT, IGNORE, SELECTORS};
@@ -87,7 +87,7 @@ int ctl_stop(int argc, char **argv, struct err *e)
 	auto_vms struct vms vms = {0};
 
 	if (act_find(&stop_spec, argc, argv, &o, &o.who, ACT_ENDED_NAMED, &vms, e) < 0)
-		return o.ignore && e->status == FCVM_EX_NOTFOUND ? FCVM_EX_OK : -1;
+		return -1;
 	request = timed("STOP", &o);
 	return act_end(&vms, request, ACT_TELL_NAME, e);
 }
@@ -144,7 +144,7 @@ int ctl_rm(int argc, char **argv, struct err *e)
 	auto_vms struct vms vms = {0};
 
 	if (act_find(&rm_spec, argc, argv, &o, &o.who, ACT_ENDED_ALL, &vms, e) < 0)
-		return o.ignore && e->status == FCVM_EX_NOTFOUND ? FCVM_EX_OK : -1;
+		return -1;
 	if (o.timeout != NO_TIMEOUT && !o.force)
 		return err_set(e, FCVM_EX_USAGE, "--time goes with --force");
 	return remove_all(&vms, &o, data, e);

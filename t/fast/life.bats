@@ -56,7 +56,9 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 }
 
 @test "what the container writes is in its log, stream by stream, until it ends" {
-	start -- sh -c 'echo out; echo err >&2; printf part; while :; do sleep 0.1; done'
+	start -- sh -c 'echo out; echo err >&2; until [ -e /go ]; do sleep 0.1; done; printf part; sleep 1000'
+	wait_for 20 log_has err # which stream comes first is left to chance
+	fcvm exec "$name" touch /go
 	wait_for 20 log_has part
 	run --separate-stderr -0 fcvm logs "$name"
 	is "$output" $'out\npart'
@@ -87,9 +89,11 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 	pids+=($!)
 	fcvm attach --no-stdin "$name" >"$t/attach" 3>&- 4>&- &
 	pids+=($!)
-	fcvm exec -i "$name" sh -c 'echo joined; cat' >"$t/cat" < <(sleep 100) 3>&- 4>&- &
+	mkfifo "$t/open" # nothing comes from it, until the test ends
+	exec 8<>"$t/open"
+	fcvm exec -i "$name" sh -c 'echo joined; cat' >"$t/cat" <"$t/open" 3>&- 4>&- 8>&- &
 	pids+=($!)
-	fcvm cp - "$name:/tmp" < <(head -c 600 /dev/zero; sleep 100) 2>"$t/cp" 3>&- 4>&- &
+	fcvm cp - "$name:/tmp" < <(head -c 600 /dev/zero; exec cat "$t/open" 8>&-) 2>"$t/cp" 3>&- 4>&- 8>&- &
 	pids+=($!)
 	fcvm stop -t 100 "$name" >"$t/stop" 3>&- 4>&- & # a shell that is process 1 ignores SIGTERM
 	pids+=($!)

@@ -87,9 +87,13 @@ in_guest() {
 	on_host fcvm-net "${options[@]}" -- "$TAPGUEST" "$@"
 }
 
+# A function in the background is a shell, whose child is what was started.
 stop_servers() {
 	local pid
-	for pid in "${servers[@]}"; do kill -9 "$pid" 2>/dev/null || :; done
+	for pid in "${servers[@]}"; do
+		pkill -KILL -P "$pid" || :
+		kill -KILL "$pid" 2>/dev/null || :
+	done
 }
 
 # own_address NAME: the VM's own address, from its first note.

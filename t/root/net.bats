@@ -194,7 +194,7 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 		until [ -e $BATS_TEST_TMPDIR/go ]; do sleep 0.1; done
 		$NETPEER serve :: 80 & p=\$!
 		until [ -e $BATS_TEST_TMPDIR/stop ]; do sleep 0.1; done
-		kill \$p; touch $BATS_TEST_TMPDIR/stopped; sleep 60"
+		kill \$p; touch $BATS_TEST_TMPDIR/stopped; exec sleep 60"
 	wait_for 20 own_address_known g
 	peer tcp 127.0.0.1 8080 x >"$BATS_TEST_TMPDIR/first" 3>&- &
 	local first=$!

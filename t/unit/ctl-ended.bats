@@ -71,6 +71,8 @@ teardown() {
 	is "$stderr" "fcvm-ctl: there is no VM named 'job': see 'fcvm ls --all'"
 	run -0 fcvm-ctl rm --ignore job
 	is "$output" ''
+	ended again '"exit":0'
+	is "$(fcvm-ctl rm -i job again --name none)" again
 	run -125 --separate-stderr fcvm-ctl rm -t 3 web
 	is "$stderr" 'fcvm-ctl: --time goes with --force'
 	fake_control web
