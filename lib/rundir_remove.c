@@ -51,6 +51,8 @@ static int remove_contents(DIR *d)
 	struct dirent *ent;
 	int r = 0;
 
+	/* The state goes first: where it is still there, nothing is missing yet. */
+	unlinkat(dirfd(d), "state.json", 0);
 	while (r == 0 && (ent = readdir(d)))
 		if (!is_dot(ent->d_name) && strcmp(ent->d_name, "lock") != 0)
 			r = remove_tree_at(dirfd(d), ent->d_name);

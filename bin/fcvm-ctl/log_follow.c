@@ -145,7 +145,7 @@ static int follow(struct follow *f, struct err *e)
 
 		if (open_log(f, e) < 0)
 			return -1;
-		if (f->vm.fd < 0 && has_gone(f))
+		if (f->vm.fd < 0 && faccessat(f->dirfd, VMS_STATE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			return LOG_GONE;
 		r = f->reader ? log_view_drain(&f->view, f->reader) : 0;
 		if (r == -EPIPE)

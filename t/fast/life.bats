@@ -68,13 +68,14 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 }
 
 @test "the log is bounded, and following it loses nothing" {
-	start --log-opt max-size=64k -- sh -c 'until [ -e /go ]; do sleep 0.1; done; i=0
+	start --log-opt max-size=64k -- sh -c 'echo begin; until [ -e /go ]; do sleep 0.1; done; i=0
 		while [ $i -lt 6000 ]; do i=$((i+1)); echo "line $i of a text that is long enough"; done'
 	timeout 100 fcvm logs -f "$name" >"$BATS_TEST_TMPDIR/followed" 3>&- 4>&- &
 	local p=$!
+	wait_for 30 grep -q begin "$BATS_TEST_TMPDIR/followed"
 	fcvm exec "$name" touch /go
 	wait "$p"
-	is "$(wc -l <"$BATS_TEST_TMPDIR/followed")" 6000
+	is "$(wc -l <"$BATS_TEST_TMPDIR/followed")" 6001
 	is "$(tail -n 1 "$BATS_TEST_TMPDIR/followed")" 'line 6000 of a text that is long enough'
 }
 
