@@ -16,13 +16,9 @@ teardown() {
 
 # Starts a container in the background and waits until it says that it runs. vm is the pid.
 start() { # OPTIONS… -- COMMAND…
-	local opts=()
-	while [[ $1 != -- ]]; do
-		opts+=("$1")
-		shift
-	done
-	shift
-	fcvm run --name "$name" --cpus 1 --memory 256m "${opts[@]}" "$image" "$@" >"$out" 2>"$out.err" 3>&- 4>&- &
+	local before after
+	split "$@"
+	fcvm run --name "$name" --cpus 1 --memory 256m "${before[@]}" "$image" "${after[@]}" >"$out" 2>"$out.err" 3>&- 4>&- &
 	vm=$!
 	wait_for 60 grep -q ready "$out"
 }

@@ -13,13 +13,9 @@ teardown() {
 }
 
 start() { # OPTIONS… -- COMMAND…
-	local opts=()
-	while [[ $1 != -- ]]; do
-		opts+=("$1")
-		shift
-	done
-	shift
-	timeout 120 fcvm run -d --name "$name" --cpus 1 --memory 256m "${opts[@]}" "$image" "$@"
+	local before after
+	split "$@"
+	timeout 120 fcvm run -d --name "$name" --cpus 1 --memory 256m "${before[@]}" "$image" "${after[@]}"
 }
 
 state() {

@@ -20,10 +20,9 @@ site() {
 }
 
 run_in() { # OPTION… -- COMMAND…
-	local opts=()
-	while [[ $1 != -- ]]; do opts+=("$1") && shift; done
-	shift
-	timeout 120 fcvm run --rm --name "$name" --cpus 1 --memory 256m "${opts[@]}" "$image" -- "$@"
+	local before after
+	split "$@"
+	timeout 120 fcvm run --rm --name "$name" --cpus 1 --memory 256m "${before[@]}" "$image" -- "${after[@]}"
 }
 
 page() { curl -gsS -m 30 "http://$1/name"; }

@@ -62,6 +62,14 @@ gone() {
 	[[ -z $state || $state == Z ]]
 }
 
+# split "$@": the words before "--" in the caller's array before, those after it in after.
+split() {
+	before=()
+	while [[ $1 != -- ]]; do before+=("$1") && shift; done
+	# shellcheck disable=SC2034 # the caller's
+	after=("${@:2}")
+}
+
 # A name for a VM that no other test uses.
 vm_name() {
 	printf 't%s-%s-%s' "$BATS_SUITE_TEST_NUMBER" "$BASHPID" "$RANDOM"

@@ -51,23 +51,20 @@ in_world() { nsenter -n -t "$WORLD_PID" -- "$@"; }
 
 # serve WORD… -- NETPEER-ARGUMENTS…: a server; its pid is added to $servers, its output is a file.
 serve() {
-	local where=()
-	while [[ $1 != -- ]]; do where+=("$1") && shift; done
-	shift
+	local before after
+	split "$@"
 	local out=$BATS_TEST_TMPDIR/serve.$RANDOM$RANDOM
-	"${where[@]}" "$NETPEER" "$@" >"$out" 2>&1 3>&- &
+	"${before[@]}" "$NETPEER" "${after[@]}" >"$out" 2>&1 3>&- &
 	servers+=($!)
-	wait_for 10 grep -q ready "$out" || fail "netpeer $*: $(cat "$out")"
+	wait_for 10 grep -q ready "$out" || fail "netpeer ${after[*]}: $(cat "$out")"
 }
 
 # guest NAME OPTIONS… -- PROGRAM…: a guest that runs in the background until the test ends; its pid
 # is in $guest_pid, what it writes in $BATS_TEST_TMPDIR/NAME.{out,err}.
 guest() {
-	local name=$1 options=()
-	shift
-	while [[ $1 != -- ]]; do options+=("$1") && shift; done
-	shift
-	nsenter -n -t "$HOST_PID" -- fcvm-net "${options[@]}" -- "$TAPGUEST" "$@" >"$BATS_TEST_TMPDIR/$name.out" \
+	local name=$1 before after
+	split "${@:2}"
+	nsenter -n -t "$HOST_PID" -- fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}" >"$BATS_TEST_TMPDIR/$name.out" \
 		2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
 	export guest_pid=$!
 	servers+=("$guest_pid")
@@ -81,10 +78,9 @@ serving_guest() {
 
 # in_guest OPTIONS… -- PROGRAM…: a guest that runs the program, in the foreground.
 in_guest() {
-	local options=()
-	while [[ $1 != -- ]]; do options+=("$1") && shift; done
-	shift
-	on_host fcvm-net "${options[@]}" -- "$TAPGUEST" "$@"
+	local before after
+	split "$@"
+	on_host fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}"
 }
 
 # A function in the background is a shell, whose child is what was started.
