@@ -52,7 +52,7 @@ static int run(int sock, struct err *e)
 
 	if (stage_mount_generic(e) < 0)
 		return -1;
-	r = fds_receive(sock, &byte, 1, fds, &n_fds);
+	r = fds_receive(sock, &byte, 1, fds, &n_fds, 0);
 	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
 		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
 	plan = load_plan(fds[0], e);
@@ -170,12 +170,12 @@ enum stage_news stage_news(int sock, int *master, struct err *e)
 	char text[sizeof e->text + 2];
 	int fds[FDS_MAX];
 	size_t n_fds;
-	ssize_t n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds);
+	ssize_t n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds, 0);
 
 	/* A process that failed before it read the plan resets the connection; its report follows.
 	 */
 	if (n == -ECONNRESET)
-		n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds);
+		n = fds_receive(sock, text, sizeof text - 1, fds, &n_fds, 0);
 	if (n == -EAGAIN || n == -EINTR)
 		return STAGE_NONE;
 	if (n == 0)

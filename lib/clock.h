@@ -23,4 +23,10 @@ static inline int64_t clock_real_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* The earlier of two times; -1 is never. */
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 #endif

@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "num.h"
 #include "strv.h"
+#include "xio.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,17 +55,11 @@ static void next_segment(struct clog *l)
 
 static int find_last(struct clog *l)
 {
-	int fd = openat(l->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = opendir_at(l->dir, ".");
 	struct dirent *ent;
 
-	if (!d) {
-		int r = -errno;
-
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
+	if (!d)
+		return -errno;
 	while ((ent = readdir(d))) {
 		uint64_t n = clog_segment(ent->d_name);
 

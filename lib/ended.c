@@ -18,16 +18,6 @@
 #define MAKING  ".new" /* under the lock there is at most one of each; a crash may leave it */
 #define LEAVING ".old"
 
-static DIR *open_list(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
 static int copy_file(int from_dir, int to_dir, const char *name)
 {
 	auto_fd int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -39,7 +29,7 @@ static int copy_file(int from_dir, int to_dir, const char *name)
 
 static int copy_log(int run_dir, int record)
 {
-	DIR *from = open_list(run_dir, CLOG_DIR);
+	DIR *from = opendir_at(run_dir, CLOG_DIR);
 	auto_fd int to = -1;
 	struct dirent *ent;
 	int r = 0;
@@ -126,7 +116,7 @@ static size_t list(DIR *d, struct record **out)
 static void prune(int dir)
 {
 	auto_free struct record *all = NULL;
-	DIR *d = open_list(dir, ".");
+	DIR *d = opendir_at(dir, ".");
 	size_t n = d ? list(d, &all) : 0;
 
 	if (n > ENDED_MAX) {

@@ -29,7 +29,7 @@ int fds_send(int sock, const void *text, size_t n, const int *fds, size_t n_fds)
 	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds)
+ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds, int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -40,7 +40,7 @@ ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_
 	        .msg_iovlen = 1,
 	        .msg_control = control.buf,
 	        .msg_controllen = sizeof control.buf};
-	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | flags);
 
 	*n_fds = 0;
 	if (r < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Messages with descriptors between the agent and the processes that it prepares, over a
- * SOCK_SEQPACKET pair: unix(7), SCM_RIGHTS. */
+ * Messages with descriptors between processes that know each other, over a SOCK_SEQPACKET pair:
+ * unix(7), SCM_RIGHTS. */
 #ifndef FCVM_FDS_H
 #define FCVM_FDS_H
 
@@ -11,7 +11,8 @@
 
 /* Sends text with n_fds <= FDS_MAX descriptors: 0 or -errno. */
 int fds_send(int sock, const void *text, size_t n, const int *fds, size_t n_fds);
-/* Receives one message: its length or -errno; its descriptors are the caller's. */
-ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds);
+/* Receives one message: its length or -errno; its descriptors are the caller's, and close-on-exec.
+ * flags: MSG_DONTWAIT, or 0 to wait as the socket does. */
+ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds, int flags);
 
 #endif

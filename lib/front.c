@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "num.h"
 #include "status.h"
+#include "xio.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-
-#define INHERITED_FD_MIN 20 /* shells use the single digits, and dash a few from 10 on */
 
 static int be_machine(int theirs, pid_t parent)
 {

@@ -18,8 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define INHERITED_FD_MIN 20 /* shells use the single digits, and dash a few from 10 on */
-#define RANDOM_TRIES     200
+#define RANDOM_TRIES 200
 
 static int fail_sys(struct err *e, const char *what, const char *path)
 {
@@ -128,7 +127,7 @@ typedef void live_fn(const char *name, pid_t pid, void *ctx);
 /* Under the global lock. What cannot be removed stays, and is in nobody's way but its name's. */
 static int sweep(int base_fd, live_fn *fn, void *ctx)
 {
-	DIR *d = rundir_opendir(base_fd, ".");
+	DIR *d = opendir_at(base_fd, ".");
 	struct dirent *ent;
 	pid_t pid;
 

@@ -3,11 +3,7 @@
 #ifndef FCVM_RUNDIR_OWN_H
 #define FCVM_RUNDIR_OWN_H
 
-#include <dirent.h>
 #include <stdbool.h>
-
-/* The directory `name` of `at`, no symbolic link, or NULL with errno set. closedir() ends it. */
-DIR *rundir_opendir(int at, const char *name);
 
 /* Whether the base is one of ours (it has our .lock) or empty, so that it may become one. */
 bool rundir_base_known(int base_fd);

@@ -4,6 +4,7 @@
 #include "rundir.h"
 #include "rundir_own.h"
 #include "strv.h"
+#include "vms.h"
 #include "xio.h"
 
 #include <dirent.h>
@@ -12,16 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-DIR *rundir_opendir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
 
 /* Whether the directory holds a lock file as make_lock() makes it: ours, private, with nothing but
  * a number in it, if the number was written at all. */
@@ -52,7 +43,7 @@ static int remove_contents(DIR *d)
 	int r = 0;
 
 	/* The state goes first: where it is still there, nothing is missing yet. */
-	unlinkat(dirfd(d), "state.json", 0);
+	unlinkat(dirfd(d), VMS_STATE, 0);
 	while (r == 0 && (ent = readdir(d)))
 		if (!is_dot(ent->d_name) && strcmp(ent->d_name, "lock") != 0)
 			r = remove_tree_at(dirfd(d), ent->d_name);
@@ -63,7 +54,7 @@ static int remove_contents(DIR *d)
 
 int rundir_remove(int base_fd, const char *name)
 {
-	DIR *d = rundir_opendir(base_fd, name);
+	DIR *d = opendir_at(base_fd, name);
 	int r = 0;
 
 	if (!d)
@@ -122,7 +113,7 @@ bool rundir_base_known(int base_fd)
 
 	if (is_marked(base_fd))
 		return true;
-	d = rundir_opendir(base_fd, ".");
+	d = opendir_at(base_fd, ".");
 	if (!d)
 		return false;
 	while (empty && (ent = readdir(d)))

@@ -183,17 +183,22 @@ int mkdtemp_at(int dirfd, const char *prefix, char *name, size_t size, mode_t mo
 	}
 }
 
-static int remove_entries(int fd)
+DIR *opendir_at(int dirfd, const char *name)
 {
-	DIR *d = fdopendir(fd);
+	auto_fd int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		steal_fd(&fd);
+	return d;
+}
+
+/* Ends d. */
+static int remove_entries(DIR *d)
+{
 	struct dirent *ent;
 	int r = 0;
 
-	if (!d) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
 	while (!r && (ent = readdir(d)))
 		if (strcmp(ent->d_name, ".") && strcmp(ent->d_name, ".."))
 			r = remove_tree_at(dirfd(d), ent->d_name);
@@ -203,16 +208,17 @@ static int remove_entries(int fd)
 
 int remove_tree_at(int dirfd, const char *name)
 {
-	int fd, r;
+	DIR *d;
+	int r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	d = opendir_at(dirfd, name);
+	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	r = remove_entries(fd);
+	r = remove_entries(d);
 	if (r)
 		return r;
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;

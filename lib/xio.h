@@ -4,10 +4,15 @@
 #ifndef FCVM_XIO_H
 #define FCVM_XIO_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Descriptors that programs to come inherit are numbered from here: shells use the single digits,
+ * and dash a few from 10 on. */
+#define INHERITED_FD_MIN 20
 
 /* Opens /dev/null in place of each of the descriptors 0, 1, 2 that the caller left closed, so that
  * no file opened later takes its number and is mistaken for it. First thing in main. */
@@ -36,6 +41,10 @@ int mkdir_p(const char *path, mode_t mode);
 /* Creates a directory "PREFIX.XXXXXX" in dirfd with a random suffix (not the pid: pid namespaces
  * repeat those). name receives the name. */
 int mkdtemp_at(int dirfd, const char *prefix, char *name, size_t size, mode_t mode);
+
+/* The directory name of dirfd for readdir(3), no symbolic link, or NULL with errno set. closedir()
+ * ends it. */
+DIR *opendir_at(int dirfd, const char *name);
 
 /* Removes name below dirfd with everything in it, never following a symbolic link. A name that
  * does not exist is success. */

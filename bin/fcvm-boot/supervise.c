@@ -155,15 +155,12 @@ static void vmm_event(void *ctx, uint32_t events)
 	m->vmm_ended = true;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 /* Milliseconds until something is due, for epoll_wait(2). */
 static int time_left(const struct machine *m)
 {
-	int64_t next = earlier(m->deadline_ms, earlier(m->restart.at_ms, health_next(m))), left;
+	int64_t next = clock_earlier(
+	                m->deadline_ms, clock_earlier(m->restart.at_ms, health_next(m))),
+	        left;
 
 	if (next < 0)
 		return -1;

@@ -78,15 +78,11 @@ int store_lock(const struct store *s, const char *kind, const char *name, bool w
 /* The names in a directory for which keep() says so; suffix bytes are cut off their ends. */
 static int names_in(int dirfd, bool (*keep)(const char *), size_t suffix, struct strv *out)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = opendir_at(dirfd, ".");
 	struct dirent *ent;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return -1;
-	}
 	while ((ent = readdir(d)))
 		if (keep(ent->d_name))
 			strv_addf(out, "%.*s", (int)(strlen(ent->d_name) - suffix), ent->d_name);

@@ -54,13 +54,10 @@ struct dead {
 /* The directories whose lock can be had; the locks stay held, so that each has one sweeper. */
 static size_t choose(struct store *s, struct dead *list, size_t max)
 {
-	int fd = openat(s->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = opendir_at(s->tmp, ".");
 	struct dirent *ent;
 	size_t n = 0;
 
-	if (!d && fd >= 0)
-		close(fd);
 	while (d && n < max && (ent = readdir(d))) {
 		auto_free char *file = xasprintf("%s/lock", ent->d_name);
 

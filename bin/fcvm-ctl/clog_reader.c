@@ -2,6 +2,7 @@
 #include "clog_reader.h"
 #include "cleanup.h"
 #include "strv.h"
+#include "xio.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -42,16 +43,12 @@ static void add_number(uint64_t *numbers, size_t *n, uint64_t number)
 /* The numbers of the segments after the last that is known, in order. */
 static size_t scan(const struct clog_reader *r, uint64_t numbers[SCAN_MAX])
 {
-	int fd = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = opendir_at(r->dir, ".");
 	struct dirent *ent;
 	size_t n = 0;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return 0;
-	}
 	while ((ent = readdir(d))) {
 		uint64_t number = clog_segment(ent->d_name);
 

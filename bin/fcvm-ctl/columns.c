@@ -175,13 +175,11 @@ static const struct column {
 
 static int unknown(const char *field, struct err *e)
 {
-	const char *names[N_COLUMNS + 1] = {0}, *close;
+	const char *names[N_COLUMNS + 1] = {0};
 
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		names[i] = columns[i].name;
-	close = opt_closest(field, names);
-	return err_set(e, FCVM_EX_USAGE, "--format: there is no field .%s%s%s%s", field,
-	        close ? ": did you mean ." : "", close ? close : "", close ? "?" : "");
+	return tmpl_unknown(field, names, e);
 }
 
 static void put_json(FILE *out, const struct column *c, const struct column_row *r)

@@ -60,12 +60,6 @@ static int wait_for(struct follow *f, int fd, bool *told)
 	return !(polled[0].revents & (POLLERR | POLLHUP | POLLNVAL));
 }
 
-/* The directory goes with its VM, its lock last. */
-static bool has_gone(const struct follow *f)
-{
-	return faccessat(f->dirfd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-}
-
 /* A VM that is just starting is waited for: 1; 0: no more reason to. */
 static int connect_vm(struct follow *f, struct err *e)
 {
@@ -80,7 +74,10 @@ static int connect_vm(struct follow *f, struct err *e)
 			               ? -1
 			               : 1;
 		control_close(&f->vm);
-		f->ended = e->status == FCVM_EX_NOTFOUND || has_gone(f);
+		/* What goes last at a VM's end is its lock. */
+		f->ended = e->status == FCVM_EX_NOTFOUND ||
+		           (faccessat(f->dirfd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		                   errno == ENOENT);
 		if (f->ended)
 			return 1;
 		if (e->status != FCVM_EX_BUSY)
@@ -103,6 +100,11 @@ static int hear(struct follow *f, struct err *e)
 		f->ended |= !j || (type && !strcmp(type, "ENDED"));
 	} while (!f->ended && f->vm.in.end > f->vm.in.start);
 	return 0;
+}
+
+bool log_is_going(int dirfd)
+{
+	return faccessat(dirfd, VMS_STATE, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
 int log_none(struct err *e)
@@ -145,7 +147,7 @@ static int follow(struct follow *f, struct err *e)
 
 		if (open_log(f, e) < 0)
 			return -1;
-		if (f->vm.fd < 0 && faccessat(f->dirfd, VMS_STATE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		if (f->vm.fd < 0 && log_is_going(f->dirfd))
 			return LOG_GONE;
 		r = f->reader ? log_view_drain(&f->view, f->reader) : 0;
 		if (r == -EPIPE)

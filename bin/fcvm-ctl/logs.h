@@ -6,6 +6,8 @@
 #include "clog_reader.h"
 #include "err.h"
 
+#include <stdbool.h>
+
 struct log_want {
 	int64_t since, until; /* INT64_MIN, INT64_MAX: no limit */
 	uint64_t tail;        /* UINT64_MAX: all lines */
@@ -45,6 +47,10 @@ int log_view_drain(struct log_view *v, struct clog_reader *r);
  */
 #define LOG_GONE 1
 int log_follow(int dirfd, const struct log_want *want, uint64_t *lost, struct err *e);
+
+/* Whether the run directory of a VM that had a state is being removed: the state goes first, so
+ * where it is still there after the log was opened, nothing of that was missing. */
+bool log_is_going(int dirfd);
 
 /* The error for a VM that keeps no log. Returns -1. */
 int log_none(struct err *e);

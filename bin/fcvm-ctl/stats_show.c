@@ -146,13 +146,11 @@ json_t *stats_json(const struct subject *s)
 
 static int unknown(const char *field, struct err *e)
 {
-	const char *names[N_COLUMNS + 1] = {0}, *close;
+	const char *names[N_COLUMNS + 1] = {0};
 
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		names[i] = columns[i].name;
-	close = opt_closest(field, names);
-	return err_set(e, FCVM_EX_USAGE, "--format: there is no field .%s%s%s%s", field,
-	        close ? ": did you mean ." : "", close ? close : "", close ? "?" : "");
+	return tmpl_unknown(field, names, e);
 }
 
 int stats_field(FILE *out, const char *field, bool as_json, void *ctx, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tmpl.h"
 #include "cleanup.h"
+#include "opt.h"
 #include "show.h"
 #include "status.h"
 
@@ -98,4 +99,28 @@ int tmpl_json_path(FILE *out, const char *field, bool as_json, void *ctx, struct
 		p += n + (p[n] == '.');
 	}
 	return print_value(out, v, as_json);
+}
+
+int tmpl_line(const char *tmpl, tmpl_field *field, void *ctx, struct strv *lines, struct err *e)
+{
+	auto_free char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int r;
+
+	if (!out)
+		return err_sys(e, "cannot print");
+	r = tmpl_expand(tmpl, field, ctx, out, e);
+	fclose(out);
+	if (r == 0)
+		strv_add(lines, text);
+	return r;
+}
+
+int tmpl_unknown(const char *field, const char *const *names, struct err *e)
+{
+	const char *close = opt_closest(field, names);
+
+	return err_set(e, FCVM_EX_USAGE, "--format: there is no field .%s%s%s%s", field,
+	        close ? ": did you mean ." : "", close ? close : "", close ? "?" : "");
 }

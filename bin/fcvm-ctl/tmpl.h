@@ -5,6 +5,7 @@
 #define CTL_TMPL_H
 
 #include "err.h"
+#include "strv.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -15,6 +16,12 @@
 typedef int tmpl_field(FILE *out, const char *field, bool as_json, void *ctx, struct err *e);
 
 int tmpl_expand(const char *tmpl, tmpl_field *field, void *ctx, FILE *out, struct err *e);
+
+/* The same as one more of the lines. */
+int tmpl_line(const char *tmpl, tmpl_field *field, void *ctx, struct strv *lines, struct err *e);
+
+/* The error of a field that is none of these (NULL-terminated): names the closest. Returns -1. */
+int tmpl_unknown(const char *field, const char *const *names, struct err *e);
 
 /* The value of a path such as "plan.process.cwd" in a document. */
 tmpl_field tmpl_json_path;

@@ -67,12 +67,9 @@ static int parse(const struct opts *o, struct log_want *w, struct err *e)
 	return 0;
 }
 
-/* The directory goes with its VM, its state first: without that, not all of it may have been there.
- */
 static bool has_gone(const struct vm *vm, int dirfd)
 {
-	return !vm->ended && strcmp(vm_text(vm, "state"), "starting") != 0 &&
-	       faccessat(dirfd, VMS_STATE, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	return !vm->ended && strcmp(vm_text(vm, "state"), "starting") != 0 && log_is_going(dirfd);
 }
 
 /* What is there now. LOG_GONE: no longer all of it. */

@@ -110,22 +110,6 @@ static int print_json(const struct row *rows, size_t n)
 	return FCVM_EX_OK;
 }
 
-static int add_line(struct strv *lines, const char *format, struct column_row *r, struct err *e)
-{
-	auto_free char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int failed;
-
-	if (!out)
-		return err_sys(e, "cannot print");
-	failed = tmpl_expand(format, column_field, r, out, e);
-	fclose(out);
-	if (!failed)
-		strv_add(lines, text);
-	return failed;
-}
-
 static int print_rows(const struct row *rows, size_t n, const struct opts *o, struct err *e)
 {
 	const char *format = o->quiet ? "{{.Name}}" : o->format;
@@ -142,13 +126,13 @@ static int print_rows(const struct row *rows, size_t n, const struct opts *o, st
 	clock_gettime(CLOCK_REALTIME, &now);
 	r.now = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	/* Also where no headings are wanted: a wrong field is wrong without any VM, too. */
-	if (add_line(&lines, format, &r, e) < 0)
+	if (tmpl_line(format, column_field, &r, &lines, e) < 0)
 		return -1;
 	if (!aligned || o->no_heading)
 		strv_free(&lines);
 	for (size_t i = 0; i < n; i++) {
 		r.vm = rows[i].vm;
-		if (add_line(&lines, format, &r, e) < 0)
+		if (tmpl_line(format, column_field, &r, &lines, e) < 0)
 			return -1;
 	}
 	if (aligned)

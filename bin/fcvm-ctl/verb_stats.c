@@ -65,22 +65,6 @@ struct view {
 	int caught;
 };
 
-static int add_line(struct strv *lines, const char *format, struct subject *s, struct err *e)
-{
-	auto_free char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	int r;
-
-	if (!out)
-		return err_sys(e, "cannot print");
-	r = tmpl_expand(format, stats_field, s, out, e);
-	fclose(out);
-	if (r == 0)
-		strv_add(lines, text);
-	return r;
-}
-
 static void write_json(FILE *out, const struct view *v)
 {
 	auto_json json_t *list = json_array();
@@ -98,12 +82,12 @@ static int write_rows(FILE *out, const struct view *v, struct err *e)
 	auto_strv struct strv lines = {0};
 
 	/* Also where no headings are wanted: a wrong field is wrong without any VM, too. */
-	if (add_line(&lines, format, NULL, e) < 0)
+	if (tmpl_line(format, stats_field, NULL, &lines, e) < 0)
 		return -1;
 	if (!aligned)
 		strv_free(&lines);
 	for (size_t i = 0; i < v->s.n; i++)
-		if (add_line(&lines, format, &v->s.v[i], e) < 0)
+		if (tmpl_line(format, stats_field, &v->s.v[i], &lines, e) < 0)
 			return -1;
 	if (aligned)
 		show_table(out, &lines);

@@ -65,8 +65,7 @@ bool kernel_store_has(const struct kernel_store *s, const char *key)
 /* The lock is held, so nobody works in any of these. */
 static void sweep(const struct kernel_store *s)
 {
-	int fd = openat(s->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = opendir_at(s->dirfd, ".");
 	struct dirent *ent;
 
 	while (d && (ent = readdir(d)))
@@ -74,8 +73,6 @@ static void sweep(const struct kernel_store *s)
 			remove_tree_at(s->dirfd, ent->d_name);
 	if (d)
 		closedir(d);
-	else if (fd >= 0)
-		close(fd);
 }
 
 int kernel_store_begin(struct kernel_store *s, const char *key, struct err *e)

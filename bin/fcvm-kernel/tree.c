@@ -17,16 +17,6 @@ static void closedir_(DIR **d)
 		closedir(*d);
 }
 
-static DIR *open_dir(int at, const char *name)
-{
-	auto_fd int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (d)
-		steal_fd(&fd);
-	return d;
-}
-
 static bool is_dir(int at, const struct dirent *ent)
 {
 	auto_fd int fd = -1;
@@ -39,7 +29,7 @@ static bool is_dir(int at, const struct dirent *ent)
 
 static int walk(struct kmodset *set, int at, const char *path, unsigned depth, struct err *e)
 {
-	__attribute__((cleanup(closedir_))) DIR *d = open_dir(at, path);
+	__attribute__((cleanup(closedir_))) DIR *d = opendir_at(at, path);
 	struct dirent *ent;
 
 	if (!d)
@@ -69,7 +59,7 @@ static int descend(int fd)
 	static const char *const places[] = {"lib/modules", "usr/lib/modules"};
 
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		__attribute__((cleanup(closedir_))) DIR *d = open_dir(fd, places[i]);
+		__attribute__((cleanup(closedir_))) DIR *d = opendir_at(fd, places[i]);
 		auto_free char *only = NULL;
 		struct dirent *ent;
 		size_t n = 0;

@@ -132,7 +132,7 @@ int inside_tap(struct net *n, struct err *e)
 		r = address(n, index, AF_INET6, GUEST_GATEWAY6, 64);
 	if (r < 0)
 		return net_error(r, e, "cannot set up the TAP device");
-	n->tap = fcntl(fd, F_DUPFD_CLOEXEC, NET_TAP_MIN_FD);
+	n->tap = fcntl(fd, F_DUPFD_CLOEXEC, INHERITED_FD_MIN);
 	return n->tap < 0 ? err_sys(e, "cannot keep the TAP device") : 0;
 }
 

@@ -160,15 +160,10 @@ static int prepare(struct keeper *k)
 	return r;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 static int time_left(const struct keeper *k)
 {
-	int64_t next =
-	        earlier(relay_next(&k->relay), earlier(udp_next(&k->udp), dns_next(&k->dns)));
+	int64_t next = clock_earlier(
+	        relay_next(&k->relay), clock_earlier(udp_next(&k->udp), dns_next(&k->dns)));
 	int64_t left = next - clock_ms();
 
 	return next < 0 ? -1 : left < 0 ? 0 : (int)left;

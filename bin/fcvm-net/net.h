@@ -22,9 +22,8 @@
 #define NET_TAP    "fcvm0"
 #define NET_UPLINK "uplink" /* the namespace's other link, whatever made it */
 
-#define NET_BIG_MTU    65520 /* where no wire is crossed: 20 to 100 times the throughput of 1500 */
-#define NET_HOST_NAME  "host.containers.internal"
-#define NET_TAP_MIN_FD 20 /* out of the way of a shell's redirections */
+#define NET_BIG_MTU   65520 /* where no wire is crossed: 20 to 100 times the throughput of 1500 */
+#define NET_HOST_NAME "host.containers.internal"
 
 struct net;
 

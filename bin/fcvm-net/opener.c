@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "opener.h"
 #include "cleanup.h"
+#include "fds.h"
 #include "helper.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 struct job {
@@ -26,23 +26,9 @@ static int open_one(const struct resolv *r, unsigned i)
 
 static int answer(int to, int fd)
 {
-	union {
-		struct cmsghdr h;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
 	char byte = fd >= 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (fd >= 0) {
-		control.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
-		        .cmsg_level = SOL_SOCKET,
-		        .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.h), &fd, sizeof fd);
-		m.msg_control = &control;
-		m.msg_controllen = sizeof control;
-	}
-	return sendmsg(to, &m, MSG_NOSIGNAL) == 1 ? 0 : -1;
+	return fds_send(to, &byte, 1, &fd, fd >= 0);
 }
 
 static void serve(void *ctx, int report)
@@ -89,23 +75,12 @@ int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd
 
 int opener_take(int fd)
 {
-	union {
-		struct cmsghdr h;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
+	int fds[FDS_MAX];
 	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &iov,
-	        .msg_iovlen = 1,
-	        .msg_control = &control,
-	        .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	int got;
+	size_t n_fds;
+	ssize_t n = fds_receive(fd, &byte, 1, fds, &n_fds, MSG_DONTWAIT);
 
 	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : -EPIPE;
-	if (!byte || m.msg_controllen < CMSG_LEN(sizeof(int)))
-		return -ECONNREFUSED;
-	memcpy(&got, CMSG_DATA(&control.h), sizeof got);
-	return got;
+		return n == -EAGAIN || n == -EINTR ? -EAGAIN : -EPIPE;
+	return byte && n_fds == 1 ? fds[0] : -ECONNREFUSED;
 }

@@ -6,6 +6,7 @@
  * host's loopback address through the gateway's. */
 #include "pasta.h"
 #include "cleanup.h"
+#include "fds.h"
 #include "helper.h"
 #include "proc.h"
 #include "status.h"
@@ -139,23 +140,12 @@ static void run(const struct job *j, int report, int netns)
 
 static void serve(void *ctx, int report)
 {
-	const struct job *j = ctx;
-	union {
-		struct cmsghdr h;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &iov,
-	        .msg_iovlen = 1,
-	        .msg_control = &control,
-	        .msg_controllen = sizeof control};
-	int netns;
+	int fds[FDS_MAX];
+	size_t n_fds;
+	char byte;
 
-	if (recvmsg(report, &m, MSG_CMSG_CLOEXEC) != 1 || m.msg_controllen < CMSG_LEN(sizeof(int)))
-		return;
-	memcpy(&netns, CMSG_DATA(&control.h), sizeof netns);
-	run(j, report, netns);
+	if (fds_receive(report, &byte, 1, fds, &n_fds, 0) == 1 && n_fds == 1)
+		run(ctx, report, fds[0]);
 }
 
 int pasta_start(const struct pasta *p, char *title, size_t title_size, int *line, struct err *e)
@@ -179,21 +169,8 @@ int pasta_start(const struct pasta *p, char *title, size_t title_size, int *line
 int pasta_attach(int line, struct err *e)
 {
 	auto_fd int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	union {
-		struct cmsghdr h;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec iov = {.iov_base = (char[]){1}, .iov_len = 1};
-	struct msghdr m = {.msg_iov = &iov,
-	        .msg_iovlen = 1,
-	        .msg_control = &control,
-	        .msg_controllen = sizeof control};
+	int r = netns < 0 ? -errno : fds_send(line, "N", 1, &netns, 1);
 
-	control.h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
-	        .cmsg_level = SOL_SOCKET,
-	        .cmsg_type = SCM_RIGHTS};
-	memcpy(CMSG_DATA(&control.h), &netns, sizeof netns);
-	if (netns < 0 || sendmsg(line, &m, MSG_NOSIGNAL) != 1)
-		return err_sys(e, "cannot start pasta");
-	return 0;
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot start pasta") : 0;
 }
