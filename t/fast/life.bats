@@ -78,6 +78,7 @@ LOOP='trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done'
 @test "the end of a container gives each command that waits for it a right answer" {
 	local t=$BATS_TEST_TMPDIR pids=() st=()
 	start -- sh -c 'echo begin; until [ -e /go ]; do sleep 0.1; done; echo end; exit 5'
+	wait_for 20 log_has begin # attach shows what comes after it has come
 	fcvm wait "$name" >"$t/wait" 3>&- 4>&- &
 	pids+=($!)
 	fcvm logs -f "$name" >"$t/logs" 3>&- 4>&- &
