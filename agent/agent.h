@@ -10,6 +10,7 @@
 #include "proto.h"
 #include "session.h"
 #include "stage.h"
+#include "volume.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -28,9 +29,10 @@ struct agent {
 	struct stage stage;        /* the container's prepared first process */
 	struct session container;  /* channel 1 */
 	json_t *plan;              /* as it came last */
-	struct exec *execs;        /* the other sessions, exec.c's */
-	int tools;                 /* busybox for sessions, sealed; -1: not needed yet */
-	bool paused;               /* the container's cgroup is frozen */
+	struct volumes volumes;
+	struct exec *execs; /* the other sessions, exec.c's */
+	int tools;          /* busybox for sessions, sealed; -1: not needed yet */
+	bool paused;        /* the container's cgroup is frozen */
 	struct pausing {
 		int events; /* cgroup.events, while it is on its way there; else -1 */
 		struct watch watch;

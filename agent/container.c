@@ -109,7 +109,7 @@ static int again(struct agent *a, struct err *e)
 {
 	session_close(&a->container);
 	session_init(&a->container, CONTAINER_CHANNEL, &a->loop, &a->out);
-	a->reported = a->failed = a->killed = false;
+	a->reported = a->failed = a->killed = a->volumes.written = false;
 	err_set(&a->failure, FCVM_EX_FAIL, "the container's first process died");
 	agent_thaw(a);
 	return agent_stage(a, e);
@@ -134,6 +134,8 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
 	set_clock(message);
+	if (volumes_mount(&a->volumes, plan, e) < 0)
+		return -1;
 	limit(plan);
 	if (interface_apply(plan, e) < 0)
 		return -1;
@@ -141,9 +143,13 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
 		a->cols = (unsigned short)json_integer_value(json_object_get(message, "cols"));
 		a->interactive = json_is_true(json_object_get(own, "interactive"));
-		return stage_start(&a->stage, text, strlen(text), NULL, e);
+		if (stage_start(&a->stage, text, strlen(text), NULL, e) < 0)
+			return -1;
+	} else if (start_with_pipes(a, text, json_is_true(json_object_get(own, "interactive")), e) <
+	           0) {
+		return -1;
 	}
-	return start_with_pipes(a, text, json_is_true(json_object_get(own, "interactive")), e);
+	return volumes_hand_over(&a->volumes, a->stage.sock, e);
 }
 
 void agent_stage_event(void *ctx, uint32_t events)
@@ -188,7 +194,7 @@ void agent_reap(struct agent *a)
 	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
 		if (pid == a->stage.pid)
 			session_exited(&a->container, ws);
-		else if (!exec_reaped(a, pid, ws)) {
+		else if (!volumes_reaped(&a->volumes, pid) && !exec_reaped(a, pid, ws)) {
 			exec_news(a); /* its pid may be told only now */
 			exec_reaped(a, pid, ws);
 		}
@@ -208,7 +214,7 @@ void agent_check_end(struct agent *a)
 		agent_fatal(a, &a->failure);
 		return;
 	}
-	if (!session_drained(s) && !a->failed)
+	if ((!session_drained(s) && !a->failed) || !volumes_written(&a->volumes))
 		return;
 	session_report(s, a->failed ? &a->failure : NULL,
 	        !a->failed && WIFSIGNALED(s->wstatus) && WTERMSIG(s->wstatus) == SIGKILL &&

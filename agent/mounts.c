@@ -9,6 +9,7 @@
 #include "stage.h"
 #include "status.h"
 #include "strv.h"
+#include "volume.h"
 #include "xio.h"
 
 #include <dirent.h>
@@ -329,11 +330,28 @@ static int privileged(struct err *e)
 	return 0;
 }
 
-int stage_mount_plan(const void *plan_json, struct err *e)
+/* In the order of the plan, in which a mount comes after those above it. */
+static int mount_all(const json_t *list, const int *volumes, size_t n_volumes, struct err *e)
 {
-	const json_t *plan = plan_json, *m, *linux_part = json_object_get(plan, "linux");
+	const json_t *m;
+	size_t i, k = 0;
+
+	json_array_foreach(list, i, m)
+	{
+		bool volume = volume_is(m);
+
+		if (volume && k == n_volumes)
+			return err_set(e, FCVM_EX_FAIL, "the agent did not hand over the volumes");
+		if ((volume ? stage_volume(m, volumes[k++], e) : mount_tmpfs(m, e)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes, struct err *e)
+{
+	const json_t *plan = plan_json, *linux_part = json_object_get(plan, "linux");
 	const char *hostname = json_string_value(json_object_get(plan, "hostname"));
-	size_t i;
 
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
 		return err_sys(e, "cannot set the host name %s", hostname);
@@ -342,8 +360,8 @@ int stage_mount_plan(const void *plan_json, struct err *e)
 	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "privileged")) &&
 	        privileged(e) < 0)
 		return -1;
-	json_array_foreach(
-	        json_object_get(plan, "mounts"), i, m) if (mount_tmpfs(m, e) < 0) return -1;
+	if (mount_all(json_object_get(plan, "mounts"), volumes, n_volumes, e) < 0)
+		return -1;
 	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0 ||
 	        each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e) < 0)
 		return -1;

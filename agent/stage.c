@@ -6,6 +6,7 @@
 #include "proto.h"
 #include "status.h"
 #include "strv.h"
+#include "volume.h"
 #include "xio.h"
 
 #include <fcntl.h>
@@ -45,8 +46,8 @@ static int run(int sock, struct err *e)
 	struct stage_how how = {.main = true, .sock = sock, .own = -1};
 	auto_json json_t *plan = NULL;
 	const json_t *own;
-	int fds[FDS_MAX];
-	size_t n_fds;
+	int fds[FDS_MAX], volumes[VOLUMES_MAX];
+	size_t n_fds, n_volumes;
 	char byte;
 	ssize_t r;
 
@@ -56,7 +57,7 @@ static int run(int sock, struct err *e)
 	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
 		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
 	plan = load_plan(fds[0], e);
-	if (!plan)
+	if (!plan || stage_volumes_take(sock, plan, volumes, &n_volumes, e) < 0)
 		return -1;
 	if (n_fds == 1) {
 		if (stage_terminal(sock, true, e) < 0)
@@ -66,7 +67,7 @@ static int run(int sock, struct err *e)
 			if (dup2(fds[i + 1], i) < 0)
 				return err_sys(e, "cannot set up descriptor %d", i);
 	}
-	if (stage_mount_plan(plan, e) < 0)
+	if (stage_mount_plan(plan, volumes, n_volumes, e) < 0)
 		return -1;
 	own = json_object_get(plan, "fcvm");
 	how.create_cwd = json_is_true(json_object_get(own, "createCwd"));

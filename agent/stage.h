@@ -37,7 +37,8 @@ enum stage_news stage_news(int sock, int *master, struct err *e);
 
 /* Inside the process (mounts.c, identity.c, run.c). */
 int stage_mount_generic(struct err *e);
-int stage_mount_plan(const void *plan_json, struct err *e);
+/* volumes: the plan's, in its order; each is closed when it was mounted. */
+int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes, struct err *e);
 /* Makes a terminal of the mounted /dev/pts the process's own and its standard streams, and sends
  * the master to the agent. console: bind it to /dev/console, too. */
 int stage_terminal(int sock, bool console, struct err *e);

@@ -72,6 +72,23 @@ static int reader_of(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* A port that is not there costs the guest its queues all the same, while it boots. The first port
+ * is reserved for a console. */
+static void port_args(struct strv *a, const struct vmm_config *c, int agent)
+{
+	strv_add(a, "-chardev");
+	strv_addf(a, "socket,id=agent,fd=%d", agent);
+	strv_add(a, "-device");
+	strv_addf(a, "virtio-serial-device,max_ports=%zu", c->n_ports + 2);
+	strv_addl(a, "-device", "virtserialport,chardev=agent,name=fcvm.agent", NULL);
+	for (size_t i = 0; i < c->n_ports; i++) {
+		strv_add(a, "-chardev");
+		strv_addf(a, "socket,id=port%zu,fd=%d", i, c->ports[i].fd);
+		strv_add(a, "-device");
+		strv_addf(a, "virtserialport,chardev=port%zu,name=%s", i, c->ports[i].name);
+	}
+}
+
 static void device_args(
         struct strv *a, const struct vmm_config *c, const int *readers, int agent, int console)
 {
@@ -99,11 +116,8 @@ static void device_args(
 		strv_addf(a, "tap,id=net,fd=%d", c->tap);
 		strv_addl(a, "-device", "virtio-net-device,netdev=net,mac=" GUEST_MAC, NULL);
 	}
-	strv_add(a, "-chardev");
-	strv_addf(a, "socket,id=agent,fd=%d", agent);
-	strv_addl(a, "-device", "virtio-serial-device", "-device",
-	        "virtserialport,chardev=agent,name=fcvm.agent", "-device", "virtio-rng-device",
-	        "-chardev", NULL);
+	port_args(a, c, agent);
+	strv_addl(a, "-device", "virtio-rng-device", "-chardev", NULL);
 	strv_addf(a, "socket,id=console,fd=%d", console);
 	strv_addl(a, "-serial", "chardev:console", NULL);
 }
@@ -125,7 +139,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
 	auto_fd int agent = -1, console = -1;
 	auto_strv struct strv argv = {0};
-	int keep[2 * VMM_DISKS + 3], readers[VMM_DISKS], n = 0;
+	int keep[2 * VMM_DISKS + VMM_PORTS + 3], readers[VMM_DISKS], n = 0;
 	struct arch_clock clock;
 	struct proc_opts o = {.in = -1, .out = -1, .keep = keep, .new_session = true};
 
@@ -147,6 +161,8 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	}
 	device_args(&argv, c, readers, agent, console);
 	kernel_args(&argv, c, &clock);
+	for (size_t i = 0; i < c->n_ports; i++)
+		keep[n++] = c->ports[i].fd;
 	keep[n++] = agent;
 	keep[n++] = console;
 	if (c->tap >= 0)

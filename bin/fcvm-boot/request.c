@@ -123,14 +123,6 @@ static int stop_timeout(const struct machine *m, const json_t *request)
 	return (int)(s > STOP_MAX_S ? STOP_MAX_S : s) * 1000;
 }
 
-static int stop_signal(const struct machine *m)
-{
-	json_int_t sig = json_integer_value(
-	        json_object_get(json_object_get(m->o->plan, "fcvm"), "stopSignal"));
-
-	return sig > 0 && sig < 65 ? (int)sig : SIGTERM;
-}
-
 static void wait_for_end(struct conn *c, const json_t *request)
 {
 	c->role = ROLE_WAIT;
@@ -152,7 +144,7 @@ static void stop(struct conn *c, const json_t *request)
 		m->caught = SIGTERM;
 		machine_end(m);
 	} else if (m->phase == PHASE_RUN) {
-		machine_stop(m, stop_signal(m), stop_timeout(m, request));
+		machine_stop(m, machine_stop_signal(m), stop_timeout(m, request));
 		state_write(m);
 	}
 }
@@ -169,7 +161,7 @@ static void restart(struct conn *c, const json_t *request)
 	}
 	c->role = ROLE_RESTART;
 	m->restart.asked = true;
-	machine_stop(m, stop_signal(m), stop_timeout(m, request));
+	machine_stop(m, machine_stop_signal(m), stop_timeout(m, request));
 	state_write(m);
 }
 

@@ -7,6 +7,7 @@
 #include "host.h"
 #include "json.h"
 #include "boot_net.h"
+#include "boot_vol.h"
 #include "num.h"
 #include "probe.h"
 #include "rundir.h"
@@ -130,19 +131,22 @@ static void leave_place(struct place *p)
 }
 
 static int boot_plan(const json_t *plan, const struct run_opts *o, const struct place *place,
-        const struct net *net, char *tail, size_t tail_size, struct err *e)
+        const struct net *net, struct vol *vol, char *tail, size_t tail_size, struct err *e)
 {
 	auto_free char *data = dirs_data(), *append = NULL;
 	auto_fd int root = -1, image_lock = -1, scratch = -1;
 	struct supervise_opts so = {.plan = plan,
 	        .net = net->doc,
+	        .volumes = vol->keeper,
+	        .mounts = json_object_get(vol->doc, "volumes"),
 	        .dir = place->dir,
 	        .front = place->front,
 	        .front_pid = place->front_pid,
 	        .lock = place->lock,
 	        .tail = tail,
 	        .tail_size = tail_size};
-	struct vmm_config c = {.n_disks = 2, .tap = net->tap};
+	struct vmm_config c = {
+	        .n_disks = 2, .tap = net->tap, .ports = vol->ports, .n_ports = vol->n};
 	const struct vmm_ops *ops;
 	struct assets a = {0};
 	struct shape s = {0};
@@ -166,6 +170,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 		c.disks[0] = (struct vmm_disk){root, false};
 		c.disks[1] = (struct vmm_disk){scratch, true};
 		if (ops->start(&v, &c, e) == 0) {
+			vol_connected(vol);
 			status = supervise(&v, &so, e);
 			vmm_close(&v);
 		}
@@ -179,12 +184,16 @@ static int boot_in_net(const json_t *plan, const struct run_opts *o, const struc
 {
 	auto_json json_t *complete = NULL;
 	int status = FCVM_EX_FAIL;
+	struct vol vol = {.keeper = -1};
 	struct net net;
 
-	if (net_take(place->dir, &net, e) == 0) {
+	if (net_take(place->dir, &net, e) == 0 && vol_take(place->dir, &vol, e) == 0 &&
+	        vol_connect(&vol, e) == 0) {
 		complete = net_complete(plan, &net);
-		status = boot_plan(complete, o, place, &net, tail, tail_size, e);
+		if (vol_complete(complete, &vol, e) == 0)
+			status = boot_plan(complete, o, place, &net, &vol, tail, tail_size, e);
 	}
+	vol_free(&vol);
 	net_free(&net);
 	return status;
 }
@@ -208,8 +217,12 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 {
 	auto_free char *kernel = xasprintf("%s/vmlinux", o->kernel);
 	auto_free char *initrd = xasprintf("%s/initrd", o->initrd);
-	struct supervise_opts so = {
-	        .dir = -1, .front = -1, .lock = -1, .tail = tail, .tail_size = tail_size};
+	struct supervise_opts so = {.volumes = -1,
+	        .dir = -1,
+	        .front = -1,
+	        .lock = -1,
+	        .tail = tail,
+	        .tail_size = tail_size};
 	struct vmm_config c = {.kernel = kernel,
 	        .initrd = initrd,
 	        .accel = o->accel,

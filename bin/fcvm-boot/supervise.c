@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervise.h"
+#include "boot_vol.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "health.h"
@@ -40,6 +41,14 @@ void machine_stop(struct machine *m, int sig, int timeout_ms)
 		return;
 	m->stopping = 1;
 	m->deadline_ms = clock_ms() + timeout_ms;
+}
+
+int machine_stop_signal(const struct machine *m)
+{
+	json_int_t sig = json_integer_value(
+	        json_object_get(json_object_get(m->o->plan, "fcvm"), "stopSignal"));
+
+	return sig > 0 && sig < 65 ? (int)sig : SIGTERM;
 }
 
 static void on_signal(struct machine *m, int sig)
@@ -134,6 +143,23 @@ static void wake_event(void *ctx, uint32_t events)
 
 	(void)events;
 	(void)!read(m->wake, &count, sizeof count);
+}
+
+/* A container whose files are gone can only be ended. */
+static void volume_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+
+	(void)events;
+	if (!vol_news(m->o->volumes, m->lost, sizeof m->lost))
+		return;
+	loop_remove(&m->loop, &m->volume_watch);
+	m->restart.asked = false;
+	m->restart.policy = "no";
+	if (m->phase == PHASE_RUN && m->running)
+		machine_stop(m, machine_stop_signal(m), m->stop_timeout_ms);
+	else if (!m->reported)
+		machine_end(m);
 }
 
 static void vmm_event(void *ctx, uint32_t events)
@@ -261,6 +287,8 @@ static int prepare(struct machine *m, struct err *e)
 		return -1;
 	if (!m->o->plan)
 		return 0;
+	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, volume_event, e) < 0)
+		return -1;
 	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
 		return -1;
 	state_forget(m);
@@ -343,6 +371,7 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 	        .signal_watch = none,
 	        .listen_watch = none,
 	        .wake_watch = none,
+	        .volume_watch = none,
 	        .restart = {.policy = "no", .at_ms = -1},
 	        .created_ns = clock_real_ns(),
 	        .deadline_ms = clock_ms() + BOOT_MS};

@@ -17,8 +17,10 @@
 #include <sys/types.h>
 
 struct supervise_opts {
-	const json_t *plan; /* NULL: only see the agent come up, then end the machine */
-	const json_t *net;  /* net.json of the run directory; NULL: no network */
+	const json_t *plan;   /* NULL: only see the agent come up, then end the machine */
+	const json_t *mounts; /* the volumes of volumes.json; NULL: none */
+	const json_t *net;    /* net.json of the run directory; NULL: no network */
+	int volumes;          /* boot_vol.h's keeper; -1: no volumes */
 	int dir;   /* the run directory; -1: none, so no console file, log or control socket */
 	int front; /* connection of the process in the foreground; -1: none */
 	pid_t front_pid; /* its pid, for people; 0: none */
@@ -102,6 +104,7 @@ struct machine {
 	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
 	int wake;           /* its eventfd */
 	struct watch wake_watch;
+	struct watch volume_watch;
 	struct clog *log; /* NULL: none is kept */
 	enum phase phase;
 
@@ -152,12 +155,14 @@ struct machine {
 	char error[512];       /* from EXIT or FATAL */
 	bool fatal;            /* FATAL came */
 	bool timed_out;        /* the agent did not answer in time */
+	char lost[300];        /* a volume's server has ended: what is said of it */
 	const char *violation; /* how the guest broke the protocol */
 };
 
 /* supervise.c */
 void machine_end(struct machine *m); /* at once, without the guest's help */
 void machine_stop(struct machine *m, int sig, int timeout_ms); /* the container first */
+int machine_stop_signal(const struct machine *m);              /* the container's own */
 
 /* dialogue.c: the agent's side */
 void dialogue_receive(struct machine *m);

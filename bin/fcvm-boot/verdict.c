@@ -51,7 +51,9 @@ static int machine_failed(const struct machine *m, struct err *e)
 int verdict(const struct machine *m, struct err *e)
 {
 	err_set(e, 0, "%s", "");
-	if (m->caught && !m->reported) {
+	if (*m->lost) {
+		err_set(e, FCVM_EX_FAIL, "%s", m->lost);
+	} else if (m->caught && !m->reported) {
 		e->status = FCVM_EX_SIGNAL + m->caught;
 	} else if (!m->reported && m->stopping >= 3) {
 		err_set(e, FCVM_EX_SIGNAL + SIGKILL,

@@ -13,10 +13,17 @@
 #include <stdint.h>
 
 #define VMM_DISKS 4
+#define VMM_PORTS 24
 
 struct vmm_disk {
 	int fd; /* O_RDONLY or O_RDWR to match `writable`; borrowed until vmm_start() returns */
 	bool writable;
+};
+
+/* A byte stream to the guest, beside the agent's. */
+struct vmm_port {
+	char name[32]; /* as the guest sees it */
+	int fd;        /* stream socket; borrowed until vmm_start() returns */
 };
 
 struct vmm_config {
@@ -28,6 +35,8 @@ struct vmm_config {
 	uint64_t memory; /* bytes */
 	struct vmm_disk disks[VMM_DISKS];
 	size_t n_disks;
+	const struct vmm_port *ports;
+	size_t n_ports;
 	int tap; /* the network's, with virtio-net headers; -1: none; borrowed likewise */
 };
 

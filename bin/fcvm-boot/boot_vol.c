@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "boot_vol.h"
+#include "cleanup.h"
+#include "fds.h"
+#include "json.h"
+#include "num.h"
+#include "status.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int vol_take(int dir, struct vol *v, struct err *e)
+{
+	const char *text = getenv("FCVM_VOL_FD");
+	uint64_t fd;
+
+	*v = (struct vol){.keeper = -1};
+	if (!text)
+		return 0;
+	if (num_u64(text, 3, INT_MAX, &fd) < 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_set(e, FCVM_EX_FAIL, "FCVM_VOL_FD is not a connection to fcvm-vol");
+	v->keeper = (int)fd;
+	unsetenv("FCVM_VOL_FD");
+	if (dir < 0)
+		return 0;
+	v->doc = json_load_at(dir, "volumes.json", e);
+	if (!v->doc)
+		return -1;
+	v->n = json_array_size(json_object_get(v->doc, "volumes"));
+	if (v->n > VMM_PORTS)
+		return err_set(e, FCVM_EX_FAIL,
+		        "%zu volumes are too many: a machine has at most %d", v->n, VMM_PORTS);
+	for (size_t i = 0; i < v->n; i++)
+		v->ports[i].fd = -1;
+	return 0;
+}
+
+void vol_connected(struct vol *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->ports[i].fd >= 0)
+			close(v->ports[i].fd);
+		v->ports[i].fd = -1;
+	}
+}
+
+void vol_free(struct vol *v)
+{
+	vol_connected(v);
+	if (v->keeper >= 0)
+		close(v->keeper);
+	json_decref(v->doc);
+	*v = (struct vol){.keeper = -1};
+}
+
+int vol_connect(struct vol *v, struct err *e)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		uint32_t index = htole32((uint32_t)i);
+		int p[2], r;
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0)
+			return err_sys(e, "cannot make the socket of a volume");
+		snprintf(v->ports[i].name, sizeof v->ports[i].name, "fcvm.vol%zu", i);
+		v->ports[i].fd = p[0];
+		r = fds_send(v->keeper, &index, sizeof index, &p[1], 1);
+		close(p[1]);
+		if (r < 0) {
+			errno = -r;
+			return err_sys(e, "cannot reach fcvm-vol");
+		}
+	}
+	return 0;
+}
+
+static size_t depth(const json_t *mount)
+{
+	const char *at = json_string_value(json_object_get(mount, "destination"));
+	size_t n = 0;
+
+	for (; at && *at; at++)
+		n += *at == '/' && at[1];
+	return n;
+}
+
+static json_t *mount_of(const json_t *volume, const char *port)
+{
+	const char *type = json_string_value(json_object_get(volume, "type"));
+	json_t *options = json_object_get(volume, "options");
+
+	return json_pack("{s:O?, s:s, s:s, s:O?, s:b, s:b}", "destination",
+	        json_object_get(volume, "destination"), "type", "volume", "source", port, "options",
+	        options, "file", type && !strcmp(type, "file"), "copyUp",
+	        json_is_true(json_object_get(volume, "copyUp")));
+}
+
+int vol_complete(json_t *plan, const struct vol *v, struct err *e)
+{
+	json_t *mounts = json_copy(json_object_get(plan, "mounts"));
+
+	if (v->n && !mounts)
+		mounts = json_array();
+	for (size_t i = 0; i < v->n; i++) {
+		json_t *m = mount_of(
+		        json_array_get(json_object_get(v->doc, "volumes"), i), v->ports[i].name);
+		size_t at = 0;
+
+		if (!json_is_string(json_object_get(m, "destination"))) {
+			json_decref(m);
+			json_decref(mounts);
+			return err_set(
+			        e, FCVM_EX_FAIL, "volumes.json has a volume without a place");
+		}
+		/* Behind all that it may be in. */
+		while (at < json_array_size(mounts) &&
+		        depth(json_array_get(mounts, at)) <= depth(m))
+			at++;
+		json_array_insert_new(mounts, at, m);
+	}
+	if (mounts)
+		json_object_set_new(plan, "mounts", mounts);
+	return 0;
+}
+
+int vol_news(int keeper, char *text, size_t size)
+{
+	ssize_t n = recv(keeper, text, size - 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		n = snprintf(text, size, "fcvm-vol, which serves the volumes, has ended");
+	text[n] = 0;
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '?';
+	return 1;
+}

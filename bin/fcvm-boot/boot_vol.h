@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * The volumes that fcvm-vol(1) serves to this machine: it is told of a connection for each, and
+ * tells when a server has ended. */
+#ifndef FCVM_BOOT_VOL_H
+#define FCVM_BOOT_VOL_H
+
+#include "err.h"
+#include "vmm.h"
+
+#include <jansson.h>
+
+struct vol {
+	int keeper;  /* SOCK_SEQPACKET to fcvm-vol; -1: there are no volumes */
+	json_t *doc; /* volumes.json of the run directory */
+	size_t n;
+	struct vmm_port ports[VMM_PORTS]; /* of the machine: one a volume */
+};
+
+/* dir: the run directory, or -1. Takes the descriptor out of the environment: it is not inherited
+ * any further. Ends with vol_free(), also after a failure. 0, or -1 with e filled. */
+int vol_take(int dir, struct vol *v, struct err *e);
+void vol_free(struct vol *v);
+
+/* Makes the connections: the machine's ends are in v->ports from then on, until vol_free(). */
+int vol_connect(struct vol *v, struct err *e);
+
+/* The machine has its ends. */
+void vol_connected(struct vol *v);
+
+/* Adds the volumes to the plan's mounts. */
+int vol_complete(json_t *plan, const struct vol *v, struct err *e);
+
+/* What came from fcvm-vol, in text: 1; 0: nothing yet. */
+int vol_news(int keeper, char *text, size_t size);
+
+#endif
