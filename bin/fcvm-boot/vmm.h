@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define VMM_DISKS 4
-#define VMM_PORTS 24
+#define VMM_PORTS 32
 
 struct vmm_disk {
 	int fd; /* O_RDONLY or O_RDWR to match `writable`; borrowed until vmm_start() returns */
