@@ -68,7 +68,10 @@ static void guest_rules(FILE *out)
 	      "  ether saddr != " GUEST_MAC " drop\n"
 	      "  ether type arp arp saddr ether " GUEST_MAC " arp saddr ip { " GUEST_IP4
 	      ", 0.0.0.0 } accept\n"
-	      "  ip daddr 127.0.0.0/8 drop\n"
+	      /* pasta connects wherever it is told to, and to a socket these mean this host:
+	       * also as IPv4 in the clothes of IPv6. */
+	      "  ip daddr { 0.0.0.0/8, 127.0.0.0/8 } drop\n"
+	      "  ip6 daddr { ::/96, ::ffff:0:0/96, ::ffff:0:0:0/96 } drop\n"
 	      "  ip saddr " GUEST_IP4 " accept\n"
 	      "  ip6 saddr " GUEST_IP6 " accept\n"
 	      "  ip6 saddr fe80::/64 meta l4proto ipv6-icmp accept\n"
