@@ -91,7 +91,7 @@ static void input_rules(const struct net *n, FILE *out)
 	      "  icmp type echo-request accept\n"
 	      "  icmpv6 type echo-request accept\n",
 	        out);
-	if (n->ops->dns)
+	if (net_has_dns(n))
 		fputs("  iifname \"" NET_TAP "\" ip daddr " GUEST_GATEWAY4
 		      " meta l4proto { tcp, udp } th dport 53 accept\n"
 		      "  iifname \"" NET_TAP "\" ip6 daddr " GUEST_GATEWAY6
@@ -110,8 +110,11 @@ static void forward_rules(const struct net *n, FILE *out)
 	      "  type filter hook forward priority filter; policy drop;\n"
 	      "  ct state established,related accept\n"
 	      "  ct state invalid drop\n"
-	      "  iifname \"" NET_UPLINK "\" oifname \"" NET_TAP "\" ct status dnat accept\n",
+	      "  iifname { \"" NET_UPLINK "\", \"" NET_PEERS "\" } oifname \"" NET_TAP
+	      "\" ct status dnat accept\n",
 	        out);
+	if (n->peers.network)
+		fputs("  iifname \"" NET_TAP "\" oifname \"" NET_PEERS "\" accept\n", out);
 	if (n->ops->forward_rules)
 		n->ops->forward_rules(n, out);
 	fputs("  iifname \"" NET_TAP "\" oifname \"" NET_UPLINK "\" accept\n"
@@ -126,10 +129,17 @@ static void nat_rules(const struct net *n, FILE *out)
 	        out);
 	if (n->ops->nat_rules)
 		n->ops->nat_rules(n, out);
+	/* Machines of one network know each other by addresses that are theirs outside alone. */
+	if (n->peers.network)
+		fprintf(out, "  iifname \"" NET_PEERS "\" ip daddr %s dnat ip to " GUEST_IP4 "\n",
+		        n->peers.address);
 	fputs(" }\n"
 	      " chain postrouting {\n"
-	      "  type nat hook postrouting priority srcnat; policy accept;\n"
-	      "  oifname \"" NET_UPLINK "\" masquerade\n"
+	      "  type nat hook postrouting priority srcnat; policy accept;\n",
+	        out);
+	if (n->ops->source_rules)
+		n->ops->source_rules(n, out);
+	fputs("  oifname { \"" NET_UPLINK "\", \"" NET_PEERS "\" } masquerade\n"
 	      " }\n",
 	        out);
 }
