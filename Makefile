@@ -158,7 +158,17 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest
+# fcvm-net once more, with the steps at which tests hold it to kill it (bin/fcvm-net/failpoint.h).
+$(B)/failpoint/%.o: %.c | $(DEPS_FIRST)
+	@mkdir -p $(@D)
+	@echo "  FAIL  $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -DFCVM_FAILPOINTS -MMD -MP -c -o $@ $<
+
+$(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c)) $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opener.h"
 #include "cleanup.h"
+#include "failpoint.h"
 #include "fds.h"
 #include "helper.h"
 
@@ -36,6 +37,7 @@ static void serve(void *ctx, int report)
 	const struct job *j = ctx;
 	unsigned char i;
 
+	failpoint("opener-ready");
 	if (helper_drop_privileges() < 0 || !helper_tell(report, NULL))
 		return;
 	close(report);

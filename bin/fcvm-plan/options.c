@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "name.h"
+#include "netmode.h"
 #include "num.h"
 #include "plan.h"
 #include "status.h"
@@ -87,8 +88,15 @@ static const struct opt run_table[] = {
         {0, "map", "SOURCE:DIR[:OPTIONS]", "the same as --volume", OPT_LIST, O(volume), true},
 
         {0, NULL, NULL, "Network", OPT_HEAD, 0, false},
-        {0, "network", "MODE", "rootless, bridged or none (rootless)", OPT_STR, O(network), false},
+        {0, "network", "MODE", "rootless, bridged, routed or none (rootless)", OPT_STR, O(network),
+                false},
         {0, "net", "MODE", "the same as --network", OPT_STR, O(network), true},
+        {0, "net-name", "NAME", "a network of VMs that know each other by name", OPT_STR,
+                O(net_name), false},
+        {0, "network-alias", "NAME", "one more name in it", OPT_LIST, O(network_alias), false},
+        {0, "ip", "ADDRESS", "the VM's own address outside (one that is free)", OPT_STR, O(ip),
+                false},
+        {0, "ip6", "ADDRESS", "the same for IPv6", OPT_STR, O(ip6), false},
         {'p', "publish", "[[IP:]PORT:]PORT[/udp]", "publish a port, or a range", OPT_LIST,
                 O(publish), false},
         {'P', "publish-all", NULL, "publish all that the image exposes, on free ports", OPT_FLAG,
@@ -159,7 +167,6 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 	static const char *const vmms[] = {"auto", "qemu", NULL};
-	static const char *const networks[] = {"rootless", "bridged", "none", NULL};
 	static const char *const waits[] = {"running", "started", "healthy", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
@@ -170,7 +177,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 		return -1;
 	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
 		return -1;
-	if (o->network && one_of("--network", o->network, networks, e) < 0)
+	if (o->network && !netmode(o->network, e))
 		return -1;
 	if (o->wait && !o->detach)
 		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");
@@ -326,7 +333,8 @@ void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
 	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt,
-	        &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
+	        &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host,
+	        &o->network_alias};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

@@ -28,6 +28,7 @@ struct plan_opts {
 	const char *name, *user, *workdir, *entrypoint, *hostname, *stop_signal, *pull, *platform;
 	const char *hypervisor, *accel, *authfile, *network, *config;
 	const char *restart, *log_driver, *wait, *detach_keys, *cidfile;
+	const char *net_name, *ip, *ip6;
 	const char *health_cmd, *health_url, *health_interval, *health_timeout,
 	        *health_start_period;
 	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries, mtu;
@@ -35,7 +36,7 @@ struct plan_opts {
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
 	bool tls_verify;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
-	        volume, log_opt, expose, dns, dns_search, dns_option, add_host;
+	        volume, log_opt, expose, dns, dns_search, dns_option, add_host, network_alias;
 	const char *image;
 	char **command; /* into argv */
 	int n_command;
