@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 {
@@ -86,15 +85,6 @@ static int start_with_pipes(struct agent *a, const char *text, bool interactive,
 	        &a->container, steal_fd(&in), steal_fd(&out), steal_fd(&err_out), false);
 }
 
-static void set_clock(const json_t *message)
-{
-	json_int_t ns = json_integer_value(json_object_get(message, "time"));
-	struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-
-	if (ns > 0)
-		clock_settime(CLOCK_REALTIME, &ts);
-}
-
 int agent_stage(struct agent *a, struct err *e)
 {
 	if (stage_prepare(&a->stage, e) < 0)
@@ -133,7 +123,7 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 	a->container.pid = a->stage.pid;
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
-	set_clock(message);
+	agent_set_clock(message);
 	limit(plan);
 	if (interface_apply(plan, e) < 0)
 		return -1;
@@ -156,6 +146,10 @@ void agent_stage_event(void *ctx, uint32_t events)
 	switch (stage_news(a->stage.sock, &master, &e)) {
 	case STAGE_NONE:
 		return;
+	case STAGE_MOUNTED:
+		a->mounted = true;
+		agent_check_ready(a);
+		return;
 	case STAGE_TERMINAL:
 		session_terminal(&a->container, master, a->interactive, a->rows, a->cols);
 		return;
@@ -168,6 +162,7 @@ void agent_stage_event(void *ctx, uint32_t events)
 		break;
 	}
 	loop_drop(&a->loop, &a->stage_watch, &a->stage.sock);
+	agent_check_ready(a);
 	agent_check_end(a);
 }
 

@@ -52,6 +52,9 @@ static int run(int sock, struct err *e)
 
 	if (stage_mount_generic(e) < 0)
 		return -1;
+	r = fds_send(sock, "M", 1, NULL, 0);
+	if (r < 0)
+		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
 	r = fds_receive(sock, &byte, 1, fds, &n_fds, 0);
 	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
 		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
@@ -180,6 +183,8 @@ enum stage_news stage_news(int sock, int *master, struct err *e)
 		return STAGE_NONE;
 	if (n == 0)
 		return STAGE_RUNNING;
+	if (n == 1 && text[0] == 'M')
+		return STAGE_MOUNTED;
 	if (n == 1 && text[0] == 'T' && n_fds == 1) {
 		*master = fds[0];
 		return STAGE_TERMINAL;

@@ -24,6 +24,7 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 
 enum stage_news {
 	STAGE_NONE,     /* nothing yet */
+	STAGE_MOUNTED,  /* it waits for the plan */
 	STAGE_TERMINAL, /* *master is the terminal's master side, owned by the caller */
 	STAGE_RUNNING,  /* the command was executed */
 	STAGE_FAILED    /* e has the exit status and the reason */
