@@ -38,10 +38,11 @@ struct agent {
 		int64_t until_ms;
 	} pausing;
 	bool have_image;
-	bool mounted;            /* the container's first process has nothing left to do but wait */
+	bool staged;             /* the container's first process has nothing left to do but wait */
 	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */
-	bool failed, reported;   /* the container never ran; EXIT was queued */
-	bool killed;             /* SIGKILL came from the host */
+	unsigned mtu;
+	bool failed, reported; /* the container never ran; EXIT was queued */
+	bool killed;           /* SIGKILL came from the host */
 	struct err failure;
 	bool interactive; /* of a container with a terminal, until the terminal comes */
 	unsigned short rows, cols;
@@ -62,11 +63,13 @@ void agent_signal_container(struct agent *a, int sig);
 void agent_reap(struct agent *a);
 void agent_stage_event(void *ctx, uint32_t events);
 void agent_check_end(struct agent *a);
+void agent_limit_memory(void);
 
 /* resume.c */
 void agent_set_clock(const json_t *message);
 int agent_resume(struct agent *a, const json_t *message, struct err *e);
-void agent_template(struct agent *a); /* says READY as soon as the machine can be saved */
+/* Says READY as soon as the machine can be saved. */
+int agent_template(struct agent *a, const json_t *message, struct err *e);
 void agent_check_ready(struct agent *a);
 
 /* ask.c: answers to the host's questions about the container. A new reference: the answer's

@@ -73,8 +73,8 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 	if (type && !strcmp(type, "RESUME"))
 		return agent_resume(a, m, e);
 	if (type && !strcmp(type, "TEMPLATE"))
-		agent_template(a);
-	else if (type && !strcmp(type, "ASK"))
+		return agent_template(a, m, e);
+	if (type && !strcmp(type, "ASK"))
 		answer(a, m);
 	else if (type && !strcmp(type, "BYE"))
 		a->done = true;

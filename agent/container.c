@@ -32,14 +32,21 @@ static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 
 /* The container may use what the machine has left; a little stays with the kernel and the agent,
  * so that a greedy container is ended by its own cgroup and the machine lives to report it. */
-static void limit(const json_t *plan)
+void agent_limit_memory(void)
 {
 	uint64_t memory = meminfo_available(), reserve = 16 << 20;
-	json_int_t milli =
-	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
 
 	if (memory > 4 * reserve)
 		cgroup_set("memory.max", memory - reserve, 0);
+}
+
+static void limit(const struct agent *a, const json_t *plan)
+{
+	json_int_t milli =
+	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
+
+	if (!a->ready) /* else it was done before the machine was saved */
+		agent_limit_memory();
 	if (milli > 0)
 		cgroup_set("cpu.max", (uint64_t)milli * 100, 100000);
 }
@@ -124,8 +131,8 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
 	agent_set_clock(message);
-	limit(plan);
-	if (interface_apply(plan, e) < 0)
+	limit(a, plan);
+	if (interface_apply(plan, &a->mtu, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"))) {
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
@@ -146,8 +153,8 @@ void agent_stage_event(void *ctx, uint32_t events)
 	switch (stage_news(a->stage.sock, &master, &e)) {
 	case STAGE_NONE:
 		return;
-	case STAGE_MOUNTED:
-		a->mounted = true;
+	case STAGE_READY:
+		a->staged = true;
 		agent_check_ready(a);
 		return;
 	case STAGE_TERMINAL:

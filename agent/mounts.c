@@ -329,9 +329,26 @@ static int privileged(struct err *e)
 	return 0;
 }
 
-int stage_mount_plan(const void *plan_json, struct err *e)
+int stage_hide(const void *plan_json, struct err *e)
 {
-	const json_t *plan = plan_json, *m, *linux_part = json_object_get(plan, "linux");
+	const json_t *linux_part = json_object_get(plan_json, "linux");
+
+	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0)
+		return -1;
+	return each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e);
+}
+
+/* A mount of the plan's that covers what is hidden: what it shows is to be hidden as well. */
+static bool covers_hidden(const json_t *m)
+{
+	const char *at = json_string_value(json_object_get(m, "destination"));
+
+	return at && (!strncmp(at, "/proc", 5) || !strncmp(at, "/sys", 4));
+}
+
+int stage_mount_plan(const void *plan_json, bool hidden, struct err *e)
+{
+	const json_t *plan = plan_json, *m;
 	const char *hostname = json_string_value(json_object_get(plan, "hostname"));
 	size_t i;
 
@@ -342,10 +359,13 @@ int stage_mount_plan(const void *plan_json, struct err *e)
 	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "privileged")) &&
 	        privileged(e) < 0)
 		return -1;
-	json_array_foreach(
-	        json_object_get(plan, "mounts"), i, m) if (mount_tmpfs(m, e) < 0) return -1;
-	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0 ||
-	        each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e) < 0)
+	json_array_foreach(json_object_get(plan, "mounts"), i, m)
+	{
+		if (mount_tmpfs(m, e) < 0)
+			return -1;
+		hidden = hidden && !covers_hidden(m);
+	}
+	if (!hidden && stage_hide(plan, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "root"), "readonly")) &&
 	        mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags("/"), NULL) <

@@ -3,6 +3,7 @@
  * and what must be mended before anything of a user's runs. See random(4). */
 #include "agent.h"
 #include "cleanup.h"
+#include "interface.h"
 #include "status.h"
 
 #include <fcntl.h>
@@ -77,21 +78,30 @@ int agent_resume(struct agent *a, const json_t *message, struct err *e)
 	return 0;
 }
 
-void agent_template(struct agent *a)
+int agent_template(struct agent *a, const json_t *message, struct err *e)
 {
+	const json_t *plan = json_object_get(message, "plan");
+	auto_free char *text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+
+	if (!text || !a->have_image || a->plan || a->asked_ready)
+		return err_set(e, FCVM_EX_FAIL, "this machine cannot become a template");
 	a->asked_ready = true;
+	agent_limit_memory();
+	if (interface_apply(plan, &a->mtu, e) < 0)
+		return -1;
+	if (!a->failed && stage_ready(&a->stage, text, strlen(text), e) < 0)
+		return -1;
 	agent_check_ready(a);
+	return 0;
 }
 
 void agent_check_ready(struct agent *a)
 {
 	if (!a->asked_ready || a->ready)
 		return;
-	if (a->failed) {
+	if (a->failed)
 		agent_fatal(a, &a->failure);
-		return;
-	}
-	if (!a->mounted)
+	if (!a->staged)
 		return;
 	a->ready = true;
 	agent_send(a, json_pack("{s:s}", "type", "READY"));

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "json.h"
 #include "supervise.h"
+#include "trace.h"
 #include "version.h"
 
 #include <errno.h>
@@ -78,7 +79,11 @@ static void hello(struct machine *m, const json_t *j)
 	}
 	m->phase = PHASE_RUN;
 	m->deadline_ms = clock_ms() + END_MS;
-	dialogue_send(m, json_pack("{s:s}", "type", m->o->ready ? "TEMPLATE" : "BYE"));
+	if (m->o->ready)
+		dialogue_send(
+		        m, json_pack("{s:s, s:O}", "type", "TEMPLATE", "plan", m->o->ready_plan));
+	else
+		dialogue_send(m, json_pack("{s:s}", "type", "BYE"));
 }
 
 /* Random bytes, as the message has them. */
@@ -123,6 +128,7 @@ static void ready(struct machine *m)
 static void resumed(struct machine *m)
 {
 	m->resumed = true;
+	trace("agent: resumed");
 	if (m->o->resumed)
 		*m->o->resumed = true;
 	if (!m->stopping)

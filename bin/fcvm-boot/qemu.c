@@ -7,6 +7,7 @@
 #include "qemu_state.h"
 #include "status.h"
 #include "strv.h"
+#include "trace.h"
 #include "vmm.h"
 
 #include <fcntl.h>
@@ -220,6 +221,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 		o.n_keep = in.n;
 		o.err = v->log;
 		r = proc_start(&v->proc, argv.v, &o, e);
+		trace("monitor: started");
 	}
 	close_ours(&in);
 	if (r == 0 && c->state >= 0)

@@ -15,6 +15,7 @@
 #include "strv.h"
 #include "supervise.h"
 #include "template.h"
+#include "trace.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -186,10 +187,8 @@ static int build_read(
 
 static struct template_wish wish(const struct build *b, const json_t *plan)
 {
-	return (struct template_wish){.ops = b->ops,
-	        .config = &b->config,
-	        .data_dir = b->data,
-	        .what = json_string_value(json_object_get(plan, "image"))};
+	return (struct template_wish){
+	        .ops = b->ops, .config = &b->config, .data_dir = b->data, .plan = plan};
 }
 
 static int boot_cold(struct vmm *v, struct build *b, struct err *e)
@@ -232,6 +231,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	if (r >= 0) {
 		status = supervise(&v, &so, e);
 		vmm_close(&v);
+		trace("machine: ended");
 	} else if (e->status > FCVM_EX_SIGNAL) {
 		status = e->status;
 	}

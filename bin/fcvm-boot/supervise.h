@@ -28,7 +28,9 @@ struct supervise_opts {
 	unsigned cpus;
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
 	bool *resumed; /* set once that agent has answered; may be NULL */
-	/* Without a plan: called once the guest can be saved, after which the machine is ended. */
+	/* Without a plan: called once the guest has prepared itself for plans like ready_plan and
+	 * can be saved, after which the machine is ended. */
+	const json_t *ready_plan;
 	int (*ready)(struct vmm *v, void *ctx, struct err *e);
 	void *ready_ctx;
 	char *tail;       /* where the console's last lines go if they may tell why the */

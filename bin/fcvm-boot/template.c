@@ -35,6 +35,7 @@ static int boot(const struct template_wish *w, struct template_new *n, struct er
 	        .accel = c.accel,
 	        .memory = c.memory,
 	        .cpus = c.cpus,
+	        .ready_plan = w->plan,
 	        .ready = save,
 	        .ready_ctx = n,
 	        .tail = tail,
@@ -71,7 +72,7 @@ static int make(const struct template_wish *w, const struct templates *t, const 
 		r = boot(w, &n, e);
 	trace("template: saved");
 	if (r == 0) {
-		json_object_set_new(machine, "reference", json_string(w->what ? w->what : ""));
+		json_object_set(machine, "reference", json_object_get(w->plan, "image"));
 		r = templates_keep(t, &n, key, machine, e);
 	}
 	templates_end(t, &n);
@@ -86,11 +87,13 @@ static int have(const struct template_wish *w, const struct templates *t, const 
         json_t *machine, struct template_files *f, struct err *e)
 {
 	auto_fd int lock = -1;
+	const char *what;
 	int r = 0;
 
 	if (templates_find(t, key, f))
 		return 0;
-	progress("preparing %s for quick starts", w->what && *w->what ? w->what : "the image");
+	what = json_string_value(json_object_get(w->plan, "image"));
+	progress("preparing %s for quick starts", what ? what : "the image");
 	lock = templates_lock(t, key, true, e);
 	if (lock < 0)
 		r = -1;
@@ -153,7 +156,7 @@ int template_start(
 
 	if (templates_limit() == 0)
 		return 0;
-	machine = template_key(w->ops, w->config, key, e);
+	machine = template_key(w->ops, w->config, w->plan, key, e);
 	if (machine && templates_open(&t, w->data_dir, e) == 0)
 		r = start(v, w, &t, key, machine, e);
 	templates_close(&t);
@@ -164,7 +167,7 @@ int template_start(
 
 int template_make(const struct template_wish *w, char key[SHA256_HEX], struct err *e)
 {
-	auto_json json_t *machine = template_key(w->ops, w->config, key, e);
+	auto_json json_t *machine = template_key(w->ops, w->config, w->plan, key, e);
 	struct template_files f = TEMPLATE_FILES_NONE;
 	struct templates t = {.dir = -1};
 	int r = -1;

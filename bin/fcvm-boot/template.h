@@ -7,11 +7,13 @@
 #include "sha256.h"
 #include "vmm.h"
 
+#include <jansson.h>
+
 struct template_wish {
 	const struct vmm_ops *ops;
 	const struct vmm_config *config; /* its second disk (the scratch disk) is not opened yet */
 	const char *data_dir;
-	const char *what; /* the image's name, for people */
+	const json_t *plan; /* as the agent gets it */
 };
 
 /* Starts the machine from its template. 1: it goes on from there, its agent waiting for RESUME; 0:

@@ -71,8 +71,8 @@ static json_t *host(void)
 	        model, "flags", hash);
 }
 
-json_t *template_key(
-        const struct vmm_ops *ops, const struct vmm_config *c, char key[SHA256_HEX], struct err *e)
+json_t *template_key(const struct vmm_ops *ops, const struct vmm_config *c, const json_t *plan,
+        char key[SHA256_HEX], struct err *e)
 {
 	auto_free char *monitor = ops->identity(e), *text = NULL;
 	auto_json json_t *kernel = NULL, *initrd = NULL, *image = NULL, *doc = NULL;
@@ -82,13 +82,13 @@ json_t *template_key(
 	        !(image = disk_identity(&c->disks[0], e)))
 		return NULL;
 	doc = json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:I, s:I, "
-	                "s:b, s:o}",
+	                "s:b, s:o, s:O?}",
 	        "format", FORMAT, "version", FCVM_VERSION, "protocol", PROTO_VERSION, "hypervisor",
 	        ops->name, "monitor", monitor, "accel", c->accel, "append",
 	        c->append ? c->append : "", "kernel", kernel, "initrd", initrd, "image", image,
 	        "cpus", (json_int_t)c->cpus, "memory", (json_int_t)c->memory, "disks",
 	        (json_int_t)c->n_disks, "scratchSize", (json_int_t)c->scratch_size, "network",
-	        c->tap >= 0, "host", host());
+	        c->tap >= 0, "host", host(), "linux", json_object_get(plan, "linux"));
 	text = doc ? json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	if (!text) {
 		err_set(e, FCVM_EX_FAIL, "the kernel arguments are not valid UTF-8");

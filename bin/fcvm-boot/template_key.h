@@ -10,8 +10,8 @@
 #include <jansson.h>
 
 /* The description (a new reference, or NULL with e filled) of the machine of this configuration,
- * whose first disk is the image, and its hash. */
-json_t *template_key(
-        const struct vmm_ops *ops, const struct vmm_config *c, char key[SHA256_HEX], struct err *e);
+ * whose first disk is the image, and its hash. Of the plan counts what the machine does ahead. */
+json_t *template_key(const struct vmm_ops *ops, const struct vmm_config *c, const json_t *plan,
+        char key[SHA256_HEX], struct err *e);
 
 #endif
