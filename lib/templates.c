@@ -158,6 +158,14 @@ int templates_begin(const struct templates *t, struct template_new *n, struct er
 	return 0;
 }
 
+/* A time that no later change can have, however coarse the clock of the file system is. */
+static int settle(int fd)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2}};
+
+	return fsync(fd) < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 /* The description: what the machine is, and how the files were when they were complete. */
 static json_t *describe(const struct template_new *n, const json_t *machine)
 {
@@ -207,7 +215,7 @@ int templates_keep(const struct templates *t, struct template_new *n, const char
 	int r = 0;
 
 	for (size_t i = 0; i < FILES && r == 0; i++)
-		r = fsync(*file_of(&n->files, i)) < 0 ? -errno : 0;
+		r = settle(*file_of(&n->files, i));
 	failpoint("template-synced");
 	doc = r == 0 ? describe(n, machine) : NULL;
 	if (r == 0)
