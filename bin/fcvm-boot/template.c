@@ -24,10 +24,32 @@ static int save(struct vmm *v, void *ctx, struct err *e)
 	return v->ops->save(v, n->files.state, e);
 }
 
+/* What the guest may know of the first plan, which later ones share its memory with: no word of the
+ * command but its file, no variable but PATH. */
+static json_t *hints(const json_t *plan)
+{
+	const json_t *process = json_object_get(plan, "process"), *v;
+	json_t *env = json_array();
+	size_t i;
+
+	json_array_foreach(json_object_get(process, "env"), i, v)
+	{
+		const char *text = json_string_value(v);
+
+		if (text && !strncmp(text, "PATH=", 5))
+			json_array_append_new(env, json_string(text));
+	}
+	return json_pack("{s:O?, s:{s:[O?], s:o}, s:{s:O?}}", "linux",
+	        json_object_get(plan, "linux"), "process", "args",
+	        json_array_get(json_object_get(process, "args"), 0), "env", env, "network", "mtu",
+	        json_object_get(json_object_get(plan, "network"), "mtu"));
+}
+
 /* Boots the machine on the files of the new template until it is saved. */
 static int boot(const struct template_wish *w, struct template_new *n, struct err *e)
 {
 	struct vmm_config c = *w->config;
+	auto_json json_t *plan = hints(w->plan);
 	char tail[2048] = "";
 	struct supervise_opts so = {.dir = -1,
 	        .front = -1,
@@ -35,7 +57,7 @@ static int boot(const struct template_wish *w, struct template_new *n, struct er
 	        .accel = c.accel,
 	        .memory = c.memory,
 	        .cpus = c.cpus,
-	        .ready_plan = w->plan,
+	        .ready_plan = plan,
 	        .ready = save,
 	        .ready_ctx = n,
 	        .tail = tail,
@@ -162,7 +184,12 @@ int template_start(
 	templates_close(&t);
 	if (r == 0)
 		return 1;
-	return interrupted(e) ? -1 : 0;
+	if (interrupted(e))
+		return -1;
+	/* The rest is the machine's or the image's fault: the boot will say it. */
+	if (e->status == FCVM_EX_SYS)
+		msg("this start cannot be a quick one: %s", e->text);
+	return 0;
 }
 
 int template_make(const struct template_wish *w, char key[SHA256_HEX], struct err *e)

@@ -17,7 +17,7 @@ struct template_wish {
 };
 
 /* Starts the machine from its template. 1: it goes on from there, its agent waiting for RESUME; 0:
- * there can be no template (e->text says why if the user should know): boot; -1 with e filled: a
+ * there can be no template: boot; -1 with e filled: a
  * signal ended the wait. *key: what template_forget() takes. */
 int template_start(
         struct vmm *v, const struct template_wish *w, char key[SHA256_HEX], struct err *e);
