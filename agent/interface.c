@@ -48,19 +48,21 @@ int interface_prepare(struct err *e)
 	return n < 0 ? err_sys(e, "cannot set up the network") : 0;
 }
 
-int interface_apply(const void *plan_json, struct err *e)
+int interface_apply(const void *plan_json, unsigned *last, struct err *e)
 {
 	const json_t *network = json_object_get(plan_json, "network");
 	json_int_t mtu = json_integer_value(json_object_get(network, "mtu"));
 	struct rtnl r = RTNL_NONE;
 	int index, n;
 
-	if (mtu < MTU_MIN || mtu > MTU_MAX)
+	if (mtu < MTU_MIN || mtu > MTU_MAX || (unsigned)mtu == *last)
 		return 0;
 	n = rtnl_open(&r, 0);
 	index = n < 0 ? n : rtnl_index(&r, INTERFACE);
 	n = index < 0 ? index : rtnl_up(&r, index, (unsigned)mtu, NULL);
 	rtnl_close(&r);
+	if (n == 0)
+		*last = (unsigned)mtu;
 	errno = -n;
 	return n < 0 && n != -ENODEV ? err_sys(e, "cannot set the network's MTU") : 0;
 }

@@ -330,8 +330,27 @@ static int privileged(struct err *e)
 	return 0;
 }
 
-/* In the order of the plan, in which a mount comes after those above it. */
-static int mount_all(const json_t *list, const int *volumes, size_t n_volumes, struct err *e)
+int stage_hide(const void *plan_json, struct err *e)
+{
+	const json_t *linux_part = json_object_get(plan_json, "linux");
+
+	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0)
+		return -1;
+	return each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e);
+}
+
+/* A mount of the plan's that covers what is hidden: what it shows is to be hidden as well. */
+static bool covers_hidden(const json_t *m)
+{
+	const char *at = json_string_value(json_object_get(m, "destination"));
+
+	return at && (!strncmp(at, "/proc", 5) || !strncmp(at, "/sys", 4));
+}
+
+/* In the order of the plan, in which a mount comes after those above it. *hidden: as it is after
+ * them. */
+static int mount_all(
+        const json_t *list, const int *volumes, size_t n_volumes, bool *hidden, struct err *e)
 {
 	const json_t *m;
 	size_t i, k = 0;
@@ -344,13 +363,15 @@ static int mount_all(const json_t *list, const int *volumes, size_t n_volumes, s
 			return err_set(e, FCVM_EX_FAIL, "the agent did not hand over the volumes");
 		if ((volume ? stage_volume(m, volumes[k++], e) : mount_tmpfs(m, e)) < 0)
 			return -1;
+		*hidden = *hidden && !covers_hidden(m);
 	}
 	return 0;
 }
 
-int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes, struct err *e)
+int stage_mount_plan(const void *plan_json, const struct stage_done *done, struct err *e)
 {
-	const json_t *plan = plan_json, *linux_part = json_object_get(plan, "linux");
+	const json_t *plan = plan_json;
+	bool hidden = done->hidden;
 	const char *hostname = json_string_value(json_object_get(plan, "hostname"));
 
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
@@ -360,10 +381,10 @@ int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes
 	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "privileged")) &&
 	        privileged(e) < 0)
 		return -1;
-	if (mount_all(json_object_get(plan, "mounts"), volumes, n_volumes, e) < 0)
+	if (mount_all(json_object_get(plan, "mounts"), done->volumes, done->n_volumes, &hidden, e) <
+	        0)
 		return -1;
-	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0 ||
-	        each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e) < 0)
+	if (!hidden && stage_hide(plan, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "root"), "readonly")) &&
 	        mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags("/"), NULL) <

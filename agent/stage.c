@@ -40,24 +40,56 @@ static json_t *load_plan(int fd, struct err *e)
 	return json_parse(text, (size_t)size, "the plan", e);
 }
 
+/* A machine that will be saved: what every plan needs is done before. */
+static int prepare(int sock, int file, struct err *e)
+{
+	auto_json json_t *plan = load_plan(file, e);
+	int r;
+
+	if (!plan || stage_hide(plan, e) < 0)
+		return -1;
+	stage_warm(plan);
+	r = fds_send(sock, "R", 1, NULL, 0);
+	return r < 0 ? err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran") : 0;
+}
+
+/* Waits for the plan. NULL with e filled. fds: the standard descriptors, if there is no terminal.
+ */
+static json_t *await_plan(int sock, int fds[FDS_MAX], size_t *n_fds, bool *hidden, struct err *e)
+{
+	char byte;
+
+	for (;;) {
+		ssize_t r = fds_receive(sock, &byte, 1, fds, n_fds, 0);
+		auto_fd int file = -1;
+
+		if (r <= 0 || (*n_fds != 1 && *n_fds != FDS_MAX)) {
+			err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
+			return NULL;
+		}
+		file = fds[0];
+		if (byte == 'P')
+			return load_plan(file, e);
+		if (prepare(sock, file, e) < 0)
+			return NULL;
+		*hidden = true;
+	}
+}
+
 /* Waits for the plan and becomes the container's command. Returns only with an error. */
 static int run(int sock, struct err *e)
 {
 	struct stage_how how = {.main = true, .sock = sock, .own = -1};
 	auto_json json_t *plan = NULL;
+	struct stage_done done = {.hidden = false};
 	const json_t *own;
-	int fds[FDS_MAX], volumes[VOLUMES_MAX];
-	size_t n_fds, n_volumes;
-	char byte;
-	ssize_t r;
+	int fds[FDS_MAX];
+	size_t n_fds;
 
 	if (stage_mount_generic(e) < 0)
 		return -1;
-	r = fds_receive(sock, &byte, 1, fds, &n_fds, 0);
-	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
-		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
-	plan = load_plan(fds[0], e);
-	if (!plan || stage_volumes_take(sock, plan, volumes, &n_volumes, e) < 0)
+	plan = await_plan(sock, fds, &n_fds, &done.hidden, e);
+	if (!plan || stage_volumes_take(sock, plan, done.volumes, &done.n_volumes, e) < 0)
 		return -1;
 	if (n_fds == 1) {
 		if (stage_terminal(sock, true, e) < 0)
@@ -67,7 +99,7 @@ static int run(int sock, struct err *e)
 			if (dup2(fds[i + 1], i) < 0)
 				return err_sys(e, "cannot set up descriptor %d", i);
 	}
-	if (stage_mount_plan(plan, volumes, n_volumes, e) < 0)
+	if (stage_mount_plan(plan, &done, e) < 0)
 		return -1;
 	own = json_object_get(plan, "fcvm");
 	how.create_cwd = json_is_true(json_object_get(own, "createCwd"));
@@ -146,7 +178,9 @@ int stage_prepare(struct stage *st, struct err *e)
 	return 0;
 }
 
-int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+/* A plan in a memory file, with the standard descriptors if there are any. */
+static int send_plan(
+        struct stage *st, char what, const char *plan, size_t n, const int stdio[3], struct err *e)
 {
 	auto_fd int file = memfd_create("plan", MFD_CLOEXEC);
 	int fds[FDS_MAX] = {
@@ -157,13 +191,23 @@ int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3]
 		return err_sys(e, "cannot make a memory file");
 	r = write_full(file, plan, n);
 	if (r == 0)
-		r = fds_send(st->sock, "P", 1, fds, stdio ? FDS_MAX : 1);
+		r = fds_send(st->sock, &what, 1, fds, stdio ? FDS_MAX : 1);
 	/* A process that has failed already closed its end: what it has sent says why. */
 	if (r < 0 && r != -EPIPE) {
 		errno = -r;
 		return err_sys(e, "cannot hand over the plan");
 	}
 	return 0;
+}
+
+int stage_ready(struct stage *st, const char *plan, size_t n, struct err *e)
+{
+	return send_plan(st, 'T', plan, n, NULL, e);
+}
+
+int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+{
+	return send_plan(st, 'P', plan, n, stdio, e);
 }
 
 enum stage_news stage_news(int sock, int *master, struct err *e)
@@ -181,6 +225,8 @@ enum stage_news stage_news(int sock, int *master, struct err *e)
 		return STAGE_NONE;
 	if (n == 0)
 		return STAGE_RUNNING;
+	if (n == 1 && text[0] == 'R')
+		return STAGE_READY;
 	if (n == 1 && text[0] == 'T' && n_fds == 1) {
 		*master = fds[0];
 		return STAGE_TERMINAL;

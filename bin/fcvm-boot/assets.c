@@ -147,15 +147,13 @@ static int model(const char *data_dir, uint64_t bytes, struct err *e)
 	return fd >= 0 ? fd : err_sys(e, "cannot open %s", path);
 }
 
-int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
+int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e)
 {
-	auto_fd int from = model(data_dir, bytes, e), to = -1;
 	auto_free char *dir = xasprintf("%s/scratch", data_dir);
-	int r;
+	auto_fd int to = -1;
+	int r = mkdir_p(dir, 0700);
 
-	if (from < 0)
-		return -1;
-	to = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	to = r < 0 ? -1 : open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (to < 0)
 		return err_sys(e, "cannot make a scratch disk in %s", dir);
 	r = copy_sparse(from, to);
@@ -165,4 +163,11 @@ int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
 	}
 	*fd = steal_fd(&to);
 	return 0;
+}
+
+int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
+{
+	auto_fd int from = model(data_dir, bytes, e);
+
+	return from < 0 ? -1 : assets_scratch_like(data_dir, from, fd, e);
 }
