@@ -86,8 +86,6 @@ struct vs_node *vs_node_of(struct vs_nodes *t, int fd, const struct stat *st, ui
 struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino);
 /* false: the guest forgets more than it looked up. */
 bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t n);
-/* Called with the lock held for each node. */
-void vs_nodes_each(struct vs_nodes *t, void (*fn)(struct vs_node *n, void *ctx), void *ctx);
 /* After EMFILE: closes some. Returns false if there was nothing to close. */
 bool vs_nodes_shrink(struct vs_nodes *t);
 
@@ -162,7 +160,15 @@ struct vs_own *vs_own_begin(
         struct vs *s, const struct vs_node *dir, const char *name, uint32_t mask);
 /* ok false: it failed, so no event comes, and the guest may believe something wrong. */
 void vs_own_end(struct vs *s, struct vs_own *o, bool ok);
+/* Whether an event is one that was announced. */
+bool vs_own_event(struct vs *s, uint64_t dir, const char *name, uint32_t mask);
+/* The queue of events was read empty. */
+void vs_own_drained(struct vs *s);
+void vs_own_init(struct vs *s);
+void vs_own_stop(struct vs *s);
+/* The guest is told that there is no such name, and may remember it. */
 void vs_told_missing(struct vs *s, uint64_t dir, const char *name);
+void vs_forget_missing(struct vs *s);
 
 /* --- vs_locks.c
  * ------------------------------------------------------------------------------------- */

@@ -17,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAMES   (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
-#define CONTENT (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
-#define BUCKETS 4096
-#define NEG_MAX 8192 /* names remembered as missing */
-#define TICK_MS 20   /* a file system's clock may stand still as long */
+#define NAMES    (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define CONTENT  (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
+#define BUCKETS  4096
+#define NEG_MAX  8192 /* names remembered as missing */
+#define QUIET_MS 5
+#define TICK_MS  20 /* a file system's clock may stand still as long */
 
 struct vs_neg {
 	uint64_t dir;
@@ -355,6 +356,7 @@ static void *watcher(void *arg)
 	/* Events of one burst are alike and merge while nobody reads them. */
 	const struct timespec burst = {.tv_nsec = 300000};
 	struct vs *s = arg;
+	int64_t last = 0;
 	char buf[65536] __attribute__((aligned(8)));
 	struct pollfd p[2] = {{.fd = s->watch.inotify, .events = POLLIN},
 	        {.fd = s->watch.stop, .events = POLLIN}};
@@ -366,7 +368,8 @@ static void *watcher(void *arg)
 			return NULL;
 		if (p[1].revents)
 			return NULL;
-		nanosleep(&burst, NULL);
+		if (clock_ms() - last < QUIET_MS)
+			nanosleep(&burst, NULL);
 		while ((n = read(s->watch.inotify, buf, sizeof buf)) > 0)
 			for (char *at = buf; at < buf + n;) {
 				const struct inotify_event *ev = (void *)at;
