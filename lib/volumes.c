@@ -209,8 +209,7 @@ int volumes_remove(const char *name, struct err *e)
 	return remove_unused(all, name, e);
 }
 
-/* --- the janitor of a temporary volume ----------------------------------------------------------
- */
+/* --- the janitor of a temporary volume ------------------------------------------------------- */
 
 static void __attribute__((noreturn)) clean_up(const struct volume_use *u)
 {
@@ -248,8 +247,7 @@ int volumes_janitor(const struct volume_use *u, struct err *e)
 	return 0;
 }
 
-/* --- listing
- * -------------------------------------------------------------------------------------- */
+/* --- listing --------------------------------------------------------------------------------- */
 
 /* NULL: no volume, or one that is being removed. */
 static json_t *describe(int all, const char *data, const char *name)

@@ -20,8 +20,7 @@ void vol_spec_free(struct vol_spec *v)
 	*v = (struct vol_spec){0};
 }
 
-/* --- idmap=uids=0-1000-1#1-100000-65536;gids=…
- * ------------------------------------------------------ */
+/* --- idmap=uids=0-1000-1#1-100000-65536;gids=… ----------------------------------------------- */
 
 static int number(const char **p, char end, uint32_t *out)
 {
@@ -94,8 +93,7 @@ static int idmap(struct vol_spec *v, const char *text, struct err *e)
 	return 0;
 }
 
-/* --- options
- * ------------------------------------------------------------------------------------------ */
+/* --- options --------------------------------------------------------------------------------- */
 
 static bool one_of(const char *word, const char *const *list)
 {
@@ -170,8 +168,7 @@ int vol_spec_options(struct vol_spec *v, const char *text, struct err *e)
 	return 0;
 }
 
-/* --- SOURCE and DIR
- * ------------------------------------------------------------------------------------- */
+/* --- SOURCE and DIR -------------------------------------------------------------------------- */
 
 /* Without doubled and trailing slashes and "." parts; ".." is the caller's mistake. */
 static char *clean(const char *path)
@@ -269,9 +266,7 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 	return r < 0 ? err_prefix(e, "--volume %s", text) : 0;
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------
- */
+/* --- checks ---------------------------------------------------------------------------------- */
 
 int vol_spec_check(struct vol_spec *v, struct err *e)
 {

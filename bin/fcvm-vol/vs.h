@@ -26,8 +26,7 @@ enum vs_cache { VS_CACHE_AUTO, VS_CACHE_NONE, VS_CACHE_ALWAYS };
 
 struct vs;
 
-/* --- vs_nodes.c: what the guest knows of the tree ----------------------------------------------
- */
+/* --- vs_nodes.c: what the guest knows of the tree -------------------------------------------- */
 
 /* What the guest was last told, or may take for granted after a change of its own. */
 struct vs_stamp {
@@ -89,8 +88,7 @@ bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t n);
 /* After EMFILE: closes some. Returns false if there was nothing to close. */
 bool vs_nodes_shrink(struct vs_nodes *t);
 
-/* --- vs_handles.c: open files and directories ---------------------------------------------------
- */
+/* --- vs_handles.c: open files and directories ------------------------------------------------ */
 
 struct vs_handle {
 	uint64_t id;
@@ -125,8 +123,7 @@ struct vs_handle *vs_handle_get(struct vs_handles *t, uint64_t id, uint64_t node
 void vs_handle_put(struct vs_handles *t, struct vs_handle *h);
 void vs_handle_close(struct vs_handles *t, uint64_t id, uint64_t node, bool dir);
 
-/* --- vs_watch.c: changes by others
- * ---------------------------------------------------------------- */
+/* --- vs_watch.c: changes by others ----------------------------------------------------------- */
 
 struct vs_watch {
 	int inotify; /* -1: nothing is watched */
@@ -170,8 +167,7 @@ void vs_own_stop(struct vs *s);
 void vs_told_missing(struct vs *s, uint64_t dir, const char *name);
 void vs_forget_missing(struct vs *s);
 
-/* --- vs_locks.c
- * ------------------------------------------------------------------------------------- */
+/* --- vs_locks.c ------------------------------------------------------------------------------ */
 
 struct vs_wait;
 
@@ -190,8 +186,7 @@ void vs_locks_drop(struct vs *s, struct vs_node *n, uint64_t owner);
 /* Interrupts a wait. false: there is none of that number. */
 bool vs_locks_interrupt(struct vs *s, uint64_t unique);
 
-/* --- vs.c: the session
- * -------------------------------------------------------------------------------- */
+/* --- vs.c: the session ----------------------------------------------------------------------- */
 
 struct vs_req {
 	struct vs *s;
@@ -242,8 +237,7 @@ bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*relea
 int vs_open_session(struct vs *s); /* tables; 0 or -errno */
 void vs_close_session(struct vs *s);
 
-/* --- the requests
- * ------------------------------------------------------------------------------------- */
+/* --- the requests ---------------------------------------------------------------------------- */
 
 int vs_init(struct vs_req *r);
 int vs_lookup(struct vs_req *r);
