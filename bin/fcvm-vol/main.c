@@ -17,7 +17,7 @@
 
 struct opts {
 	const char *image_volumes;
-	bool remove, json;
+	bool remove, json, check;
 };
 
 static const struct opt table[] = {
@@ -25,6 +25,8 @@ static const struct opt table[] = {
                 OPT_STR, offsetof(struct opts, image_volumes), false},
         {0, "rm", NULL, "remove anonymous volumes when PROGRAM has ended", OPT_FLAG,
                 offsetof(struct opts, remove), false},
+        {0, "check", NULL, "only say whether the volumes could be served; no PROGRAM", OPT_FLAG,
+                offsetof(struct opts, check), false},
         {0, "json", NULL, "print on stdout what is served, before PROGRAM runs", OPT_FLAG,
                 offsetof(struct opts, json), false},
         OPT_END,
@@ -87,7 +89,7 @@ static int add_image_volumes(struct vols *all, const char *path, struct err *e)
 }
 
 /* Words up to "--"; returns the index of PROGRAM, or -1. */
-static int take_words(struct vols *all, int i, int argc, char **argv, struct err *e)
+static int take_words(struct vols *all, int i, int argc, char **argv, bool check, struct err *e)
 {
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (all->n == VOL_MAX)
@@ -95,6 +97,8 @@ static int take_words(struct vols *all, int i, int argc, char **argv, struct err
 		if (vol_spec_parse(&all->v[all->n++], argv[i], e) < 0)
 			return -1;
 	}
+	if (check)
+		return i < argc ? opt_usage(&spec, e, "--check runs no program") : i;
 	if (i + 1 >= argc)
 		return opt_usage(&spec, e, "no program given after --");
 	return i + 1;
@@ -117,13 +121,20 @@ static int use_named(struct vols *all, struct vol_spec *v, bool temporary, struc
 }
 
 /* Host paths first: nothing is made for a line that cannot run. */
-static int prepare(struct vols *all, bool temporary, struct err *e)
+static int check_paths(struct vols *all, struct err *e)
 {
 	if (vol_specs_sort(all->v, all->n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all->n; i++)
 		if (!all->v[i].name && vol_spec_check(&all->v[i], e) < 0)
 			return -1;
+	return 0;
+}
+
+static int prepare(struct vols *all, bool temporary, struct err *e)
+{
+	if (check_paths(all, e) < 0)
+		return -1;
 	for (size_t i = 0; i < all->n; i++)
 		if (all->v[i].name && (use_named(all, &all->v[i], temporary, e) < 0 ||
 		                              vol_spec_check(&all->v[i], e) < 0))
@@ -172,7 +183,7 @@ static int tell_scripts(const struct vols *all, bool print, struct err *e)
 	return r < 0 ? err_sys(e, "cannot write %s/volumes.json", dir) : 0;
 }
 
-static int become(char **argv, struct err *e)
+static void become(char **argv, struct err *e)
 {
 	int missing;
 
@@ -180,7 +191,6 @@ static int become(char **argv, struct err *e)
 	missing = errno == ENOENT;
 	err_sys(e, "cannot run %s", argv[0]);
 	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
-	return -1;
 }
 
 /* PROGRAM's end is out of the way of a shell's redirections. */
@@ -226,14 +236,17 @@ static int run(int argc, char **argv, struct err *e)
 	/* The parser has eaten the "--" that ends the options where no volume comes first. */
 	if (i > 0 && i < argc && !strcmp(argv[i - 1], "--"))
 		i--;
-	i = take_words(all, i, argc, argv, e);
+	i = take_words(all, i, argc, argv, o.check, e);
 	if (i < 0 || (o.image_volumes && add_image_volumes(all, o.image_volumes, e) < 0))
 		return -1;
+	if (o.check)
+		return check_paths(all, e);
 	unsetenv("FCVM_VOL_FD");
 	if (all->n && (prepare(all, o.remove, e) < 0 || tell_scripts(all, o.json, e) < 0 ||
 	                      serve(all, argv[0], title_size, e) < 0))
 		return -1;
-	return become(argv + i, e);
+	become(argv + i, e);
+	return -1;
 }
 
 int main(int argc, char **argv)
@@ -246,7 +259,7 @@ int main(int argc, char **argv)
 
 		return status >= 0 || e.status == FCVM_EX_OK ? FCVM_EX_OK : msg_err(&e);
 	}
-	if (run(argc, argv, &e) < 0 && e.status == FCVM_EX_OK)
+	if (run(argc, argv, &e) == 0 || e.status == FCVM_EX_OK)
 		return FCVM_EX_OK;
 	msg_err(&e);
 	return e.status == FCVM_EX_NOENT || e.status == FCVM_EX_NOEXEC ? e.status : FCVM_EX_FAIL;

@@ -231,7 +231,7 @@ static int source(struct vol_spec *v, const char *text, struct err *e)
 		v->source = xstrdup(text);
 		return 0;
 	}
-	if (!name_valid(text))
+	if (*text && !name_valid(text))
 		return err_set(e, FCVM_EX_USAGE,
 		        "'%s' is neither a path nor the name of a volume (a path begins with / or "
 		        ".; " NAME_RULE ")",
@@ -250,17 +250,11 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 	*v = (struct vol_spec){0};
 	while (rest && n < 3)
 		part[n++] = strsep(&rest, ":");
-	if (rest || !*part[0] || (n > 1 && !*part[1]))
+	if (rest || (n == 1 ? !*part[0] : !*part[1]))
 		return err_set(e, FCVM_EX_USAGE, "--volume %s: it is [SOURCE:]DIR[:OPTIONS]", text);
-	if (n == 1) {
-		v->name = xstrdup("");
-		v->copy_up = true;
-		r = target(v, part[0], e);
-	} else {
-		r = source(v, part[0], e);
-		if (r == 0)
-			r = target(v, part[1], e);
-	}
+	r = n == 1 ? source(v, "", e) : source(v, part[0], e);
+	if (r == 0)
+		r = target(v, part[n > 1], e);
 	if (r == 0 && n == 3)
 		r = vol_spec_options(v, part[2], e);
 	return r < 0 ? err_prefix(e, "--volume %s", text) : 0;
