@@ -13,10 +13,22 @@ recipe='LC_ALL=C TZ=UTC LOCALVERSION= KBUILD_BUILD_USER=fcvm KBUILD_BUILD_HOST=f
 
 # --- before anything is made ----------------------------------------------------------------------
 
+# Sets $found. Not with command -v: where busybox is the shell, that only says that it has one itself.
+find_program() { # NAME
+	was_ifs=$IFS IFS=:
+	for folder in $PATH; do
+		found=$folder/$1
+		[ ! -x "$found" ] || break
+	done
+	IFS=$was_ifs
+	[ -x "$found" ]
+}
+
+# Sets $tar, which must be GNU's.
 check_tools() {
 	missing='' packages=''
 	while read -r tool package; do
-		command -v "$tool" >/dev/null 2>&1 && continue
+		find_program "$tool" && continue
 		missing="$missing $tool"
 		case " $packages " in *" $package "*) ;; *) packages="$packages $package" ;; esac
 	done <<-END
@@ -40,6 +52,7 @@ check_tools() {
 			missing="$missing gelf.h" packages="$packages libelf-dev"
 		;;
 	esac
+	find_program tar && tar=$found
 	[ -n "$missing" ] || return 0
 	sudo=
 	[ "$(id -u)" = 0 ] || sudo='sudo '
@@ -224,7 +237,7 @@ unpack() {
 		done
 		[ -n "$archive" ] || die 101 "$label: holds no usr/src/linux-source-*.tar*"
 	fi
-	top=$(tar -tf "$archive" 2>/dev/null | head -n 1)
+	top=$("$tar" -tf "$archive" 2>/dev/null | head -n 1)
 	top=${top#./} && top=${top%%/*}
 	set -f
 	set -- --anchored
@@ -233,7 +246,7 @@ unpack() {
 	done
 	set +f
 	mkdir -- "$dir/new" || exit 111
-	work tar -xf "$archive" --no-same-owner --strip-components=1 "$@" -C "$dir/new" || failed "cannot unpack $label"
+	work "$tar" -xf "$archive" --no-same-owner --strip-components=1 "$@" -C "$dir/new" || failed "cannot unpack $label"
 	{ [ -f "$dir/new/Makefile" ] && [ -f "$dir/new/Kconfig" ]; } || die 101 "$label: holds no kernel source"
 	rm -rf -- "$dir/tmp/deb"
 	mv -- "$dir/new" "$dir/linux" || exit 111

@@ -4,7 +4,7 @@
 # uses it.
 
 # fake_source DIR RELEASE [DEB]: a tree in DIR, packed as DIR.tar.xz or as the package DEB. Its build
-# makes the objects one to four, then vmlinux, a program that looks like a kernel. Where DIR.gate is
+# makes the objects one to four in this order, then vmlinux, a program that looks like a kernel. Where DIR.gate is
 # a pipe, object three waits there. The option UNKNOWN does not exist; NEEDED is always on.
 fake_source() {
 	local dir=$1
@@ -28,12 +28,15 @@ fake_source() {
 		>@echo "kernel/drivers/char/one.ko" >modules.builtin
 		>@mkdir -p include/config && echo "$(release)$(local)" >include/config/kernel.release
 		>gcc -static -o $@ k.c '-DRELEASE="$(release)$(local)"' '-DBUILT="$(KBUILD_BUILD_USER)@$(KBUILD_BUILD_HOST) $(KBUILD_BUILD_TIMESTAMP) $(CALLER)"'
+		two.o: one.o
+		three.o: two.o
+		four.o: three.o
 		%.o:
 		>@if [ $@ = three.o ] && [ -p $(gate) ]; then read -r _ <$(gate); fi
 		>@if [ -e $(gate).fail ]; then cat $(gate).fail; exit 1; fi
-		>@echo "  CC      $@"
 		>@echo $@ >>made
 		>@touch $@
+		>@echo "  CC      $@"
 		allnoconfig:
 		>@grep -v '=n$$\|CONFIG_UNKNOWN=' $(KCONFIG_ALLCONFIG) >.config
 		>@echo CONFIG_NEEDED=y >>.config

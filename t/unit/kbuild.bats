@@ -184,7 +184,7 @@ begin() {
 @test "what is no kernel source is refused, and parts can be left out" {
 	run -0 kbuild --quiet --skip 'sound/*.[ch] [a-c]*/*'
 	[[ -d work/linux/sound/skipped && ! -e work/linux/sound/skipped/a.c && -e work/linux/k.c ]]
-	head -c 1000 src.tar.xz >cut.tar.xz && src=$PWD/cut.tar.xz
+	head -c 300 src.tar.xz >cut.tar.xz && src=$PWD/cut.tar.xz
 	run -111 kbuild --quiet
 	has "$output" "fcvm-kbuild: cannot unpack cut.tar.xz: "
 	mkdir x && : >x/y && tar -cf none.tar x && src=$PWD/none.tar
