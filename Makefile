@@ -158,7 +158,12 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest
+# Stands for a VMM that restores a machine, in tests of the page server.
+$(B)/t/memclient: t/lib/memclient.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/memclient
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
