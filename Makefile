@@ -169,7 +169,13 @@ $(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net
+# Stands for a VMM that restores a machine, in tests of the page server.
+$(B)/t/memclient: t/lib/memclient.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
+  $(B)/t/memclient
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
