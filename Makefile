@@ -174,8 +174,19 @@ $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
 
+# What asks a file system about POSIX; static, because a container in a VM has no libraries for it.
+$(B)/t/fcvm-posix: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/posix/*.c))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) -static -o $@ $^
+
+$(B)/t/fcvm-stress: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/stress/*.c)) $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) -static -o $@ $^ $(LIBS) -pthread
+
 $(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
-  $(B)/t/memclient
+  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
