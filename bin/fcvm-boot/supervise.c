@@ -158,23 +158,6 @@ static void wake_event(void *ctx, uint32_t events)
 	(void)!read(m->wake, &count, sizeof count);
 }
 
-/* A container whose files are gone can only be ended. */
-static void volume_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	(void)events;
-	if (!vol_news(m->o->volumes, m->lost, sizeof m->lost))
-		return;
-	loop_remove(&m->loop, &m->volume_watch);
-	m->restart.asked = false;
-	m->restart.policy = "no";
-	if (m->phase == PHASE_RUN && m->running)
-		machine_stop(m, machine_stop_signal(m), m->stop_timeout_ms);
-	else if (!m->reported)
-		machine_end(m);
-}
-
 static void vmm_event(void *ctx, uint32_t events)
 {
 	struct machine *m = ctx;
@@ -304,7 +287,7 @@ static int prepare(struct machine *m, struct err *e)
 		return -1;
 	if (!m->o->plan)
 		return 0;
-	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, volume_event, e) < 0)
+	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, vol_event, e) < 0)
 		return -1;
 	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
 		return -1;

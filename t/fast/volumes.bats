@@ -130,9 +130,10 @@ servers() { # the processes that serve volumes of the VM
 	echo x >"$dir/file"
 	vm --stop-timeout 1 -v "$dir:/data" -- sh -c 'exec 3</data/file; echo ready; while cat /data/file >/dev/null; do :; done
 		cat /data/file; sleep 1000' >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- &
-	local p=$! s=0
+	local p=$! s=0 pids
 	wait_for 60 grep -q ready "$BATS_TEST_TMPDIR/out"
-	kill -9 $(servers)
+	mapfile -t pids < <(servers)
+	kill -9 "${pids[@]}"
 	wait "$p" || s=$?
 	is "$s" 125
 	has "$(<"$BATS_TEST_TMPDIR/err")" "can't open '/data/file': Input/output error"

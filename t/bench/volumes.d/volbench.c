@@ -155,7 +155,8 @@ static void list(const char *label, int with_stat)
 	size_t n = 0;
 	double t = now();
 
-	while (d && (ent = readdir(d))) {
+	must(d != NULL, "opendir");
+	while ((ent = readdir(d))) {
 		n++;
 		must(!with_stat || fstatat(dirfd(d), ent->d_name, &st, 0) == 0, "fstatat");
 	}
