@@ -183,4 +183,5 @@ static void kill_now(struct vmm *v)
 	proc_kill(&v->proc, SIGKILL);
 }
 
-const struct vmm_ops vmm_qemu = {"qemu", check, start, kill_now};
+const struct vmm_ops vmm_qemu = {
+        .name = "qemu", .check = check, .start = start, .kill = kill_now};

@@ -145,16 +145,19 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	        .lock = place->lock,
 	        .tail = tail,
 	        .tail_size = tail_size};
-	struct vmm_config c = {
-	        .n_disks = 2, .tap = net->tap, .ports = vol->ports, .n_ports = vol->n};
+	struct vmm_config c = {.n_disks = 2,
+	        .tap = net->tap,
+	        .dir = place->dir,
+	        .ports = vol->ports,
+	        .n_ports = vol->n};
 	const struct vmm_ops *ops;
 	struct assets a = {0};
 	struct shape s = {0};
 	struct vmm v;
 	int status = FCVM_EX_FAIL;
 
-	if (read_shape(plan, &s, e) < 0 || !(ops = vmm_find(s.hypervisor, e)) ||
-	        host_check(s.cpus, s.memory, e) < 0 || assets_load(data, &a, e) < 0)
+	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
+	        assets_load(data, &a, e) < 0)
 		return FCVM_EX_FAIL;
 	c.kernel = o->kernel ? o->kernel : a.kernel;
 	c.initrd = o->initrd ? o->initrd : a.initrd;
@@ -165,7 +168,9 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	c.cpus = so.cpus = s.cpus;
 	so.accel = c.accel;
 	c.memory = so.memory = s.memory;
-	if (check_accel(c.accel, e) == 0 && assets_image(o->image, &root, &image_lock, e) == 0 &&
+	ops = vmm_find(s.hypervisor, c.accel, e);
+	if (ops && check_accel(c.accel, e) == 0 &&
+	        assets_image(o->image, &root, &image_lock, e) == 0 &&
 	        assets_scratch(data, s.rootfs_size, &scratch, e) == 0) {
 		c.disks[0] = (struct vmm_disk){root, false};
 		c.disks[1] = (struct vmm_disk){scratch, true};
@@ -228,9 +233,10 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 	        .accel = o->accel,
 	        .append = o->append,
 	        .tap = -1,
+	        .dir = -1,
 	        .cpus = 1,
 	        .memory = 256 << 20};
-	const struct vmm_ops *ops = vmm_find(NULL, e);
+	const struct vmm_ops *ops;
 	struct timespec t0, t1;
 	struct vmm v;
 	char why[200];
@@ -240,6 +246,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 		c.accel = probe_accelerator(why, sizeof why);
 	if (check_accel(c.accel, e) < 0)
 		return FCVM_EX_FAIL;
+	ops = vmm_find(NULL, c.accel, e);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	if (ops->start(&v, &c, e) < 0)
 		return FCVM_EX_FAIL;
