@@ -185,8 +185,13 @@ $(B)/t/fcvm-stress: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/stress/*.c)) $(B)/l
 	@echo "  LD    $@"
 	$(Q)$(CC) -static -o $@ $^ $(LIBS) -pthread
 
+# Stands for Firecracker; found by its name in PATH.
+$(B)/t/fakefc/firecracker: $(wildcard t/lib/fakefc/*.c) $(wildcard t/lib/fakefc/*.h) $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(LIBS)
+
 $(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
-  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress
+  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c

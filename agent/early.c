@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "early.h"
 #include "cleanup.h"
+#include "guest_port.h"
 #include "stage.h"
 #include "status.h"
 #include "strv.h"
@@ -8,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #define FILES_MAX    65536
 #define PORT_WAIT_US 5000
 #define PORT_TRIES   2000
+#define VIRTIO_VSOCK 19
 #define MODULE_DIR   "/initrd/lib/fcvm/modules"
 
 static int mount_at(
@@ -175,6 +178,24 @@ int early_system(struct err *e)
 	return 0;
 }
 
+/* A machine with vsock has its streams there, by number. */
+static int dial(const char *name)
+{
+	struct sockaddr_vm to = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST};
+	int number = guest_port_number(name), fd;
+
+	if (number < 0 || !have_device(VIRTIO_VSOCK))
+		return -1;
+	to.svm_port = (unsigned)number;
+	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
+	                       fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static int find_port(const char *name)
 {
 	DIR *d = opendir("/sys/class/virtio-ports");
@@ -210,6 +231,8 @@ int early_port(const char *name, struct err *e)
 
 		if (fd < 0)
 			fd = find_port(name);
+		if (fd < 0)
+			fd = dial(name);
 		p.fd = fd;
 		if (fd >= 0 && poll(&p, 1, 0) > 0 && !(p.revents & POLLHUP))
 			return fd;
@@ -217,7 +240,7 @@ int early_port(const char *name, struct err *e)
 	}
 	if (fd >= 0)
 		close(fd);
-	return err_set(e, FCVM_EX_FAIL, "no host at a virtio port named %s", name);
+	return err_set(e, FCVM_EX_FAIL, "no host at a port named %s", name);
 }
 
 int early_rootfs(bool *present, struct err *e)

@@ -161,8 +161,8 @@ static int build_read(
 	struct shape s = {0};
 
 	*b = (struct build){.data = dirs_data(), .root = -1, .image_lock = -1, .scratch = -1};
-	if (read_shape(plan, &s, e) < 0 || !(b->ops = vmm_find(s.hypervisor, e)) ||
-	        host_check(s.cpus, s.memory, e) < 0 || assets_load(b->data, a, e) < 0)
+	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
+	        assets_load(b->data, a, e) < 0)
 		return -1;
 	b->append = xasprintf("%s%s%s", a->append, *a->append && o->append ? " " : "",
 	        o->append ? o->append : "");
@@ -176,10 +176,12 @@ static int build_read(
 	        .memory = s.memory,
 	        .n_disks = 2,
 	        .scratch_size = s.rootfs_size,
+	        .dir = -1,
 	        .tap = tap,
 	        .memory_file = -1,
 	        .state = -1};
-	if (check_accel(b->config.accel, e) < 0 ||
+	b->ops = vmm_find(s.hypervisor, b->config.accel, e);
+	if (!b->ops || check_accel(b->config.accel, e) < 0 ||
 	        assets_image(o->image, &b->root, &b->image_lock, e) < 0)
 		return -1;
 	b->config.disks[0] = (struct vmm_disk){b->root, false};
@@ -225,6 +227,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 		so.accel = b.config.accel;
 		so.memory = b.config.memory;
 		so.cpus = b.config.cpus;
+		b.config.dir = place->dir;
 		b.config.ports = vol->ports;
 		b.config.n_ports = vol->n;
 		w = wish(&b, plan);
@@ -322,9 +325,10 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 	        .tap = -1,
 	        .memory_file = -1,
 	        .state = -1,
+	        .dir = -1,
 	        .cpus = 1,
 	        .memory = 256 << 20};
-	const struct vmm_ops *ops = vmm_find(NULL, e);
+	const struct vmm_ops *ops;
 	struct timespec t0, t1;
 	struct vmm v;
 	char why[200];
@@ -334,6 +338,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 		c.accel = probe_accelerator(why, sizeof why);
 	if (check_accel(c.accel, e) < 0)
 		return FCVM_EX_FAIL;
+	ops = vmm_find(NULL, c.accel, e);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	if (ops->start(&v, &c, e) < 0)
 		return FCVM_EX_FAIL;

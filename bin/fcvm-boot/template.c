@@ -177,7 +177,7 @@ int template_start(
 	struct templates t = {.dir = -1};
 	int r = -1;
 
-	if (templates_limit() == 0)
+	if (templates_limit() == 0 || !w->ops->save)
 		return 0;
 	machine = template_key(w->ops, w->config, w->plan, key, e);
 	if (machine && templates_open(&t, w->data_dir, e) == 0)
@@ -195,11 +195,14 @@ int template_start(
 
 int template_make(const struct template_wish *w, char key[SHA256_HEX], struct err *e)
 {
-	auto_json json_t *machine = template_key(w->ops, w->config, w->plan, key, e);
+	auto_json json_t *machine = NULL;
 	struct template_files f = TEMPLATE_FILES_NONE;
 	struct templates t = {.dir = -1};
 	int r = -1;
 
+	if (!w->ops->save)
+		return err_set(e, FCVM_EX_FAIL, "%s cannot save a machine here", w->ops->name);
+	machine = template_key(w->ops, w->config, w->plan, key, e);
 	if (machine && templates_open(&t, w->data_dir, e) == 0)
 		r = have(w, &t, key, machine, &f, e);
 	template_files_close(&f);

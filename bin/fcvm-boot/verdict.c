@@ -41,9 +41,14 @@ static int machine_failed(const struct machine *m, struct err *e)
 		return err_set(e, FCVM_EX_FAIL, "%s was ended by signal %d (%s)%s",
 		        m->vmm->ops->name, WTERMSIG(m->vmm_status),
 		        sigdescr_np(WTERMSIG(m->vmm_status)), said);
-	if (m->vmm_ended && WEXITSTATUS(m->vmm_status))
-		return err_set(e, FCVM_EX_FAIL, "%s failed with status %d%s", m->vmm->ops->name,
-		        WEXITSTATUS(m->vmm_status), said);
+	if (m->vmm_ended && WEXITSTATUS(m->vmm_status)) {
+		const struct vmm_ops *ops = m->vmm->ops;
+		int status = WEXITSTATUS(m->vmm_status);
+		const char *why = ops->explain ? ops->explain(status) : NULL;
+
+		return err_set(e, FCVM_EX_FAIL, "%s failed with status %d%s%s%s%s", ops->name,
+		        status, why ? " (" : "", why ? why : "", why ? ")" : "", said);
+	}
 	console_tail(&m->console, m->o->tail, m->o->tail_size);
 	return err_set(e, FCVM_EX_FAIL, "the guest ended without reporting how the container did");
 }

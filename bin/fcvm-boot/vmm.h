@@ -43,6 +43,8 @@ struct vmm_config {
 	int memory_file; /* of `memory` bytes: the guest's memory, written through to it */
 	int state;       /* what save() wrote, to begin from instead of booting: memory_file is then
 	                  * only read, and what the guest changes is this machine's own */
+	int dir;         /* where a monitor may have files while the machine lives; -1: nowhere in
+	                    particular */
 };
 
 struct vmm {
@@ -72,12 +74,16 @@ struct vmm_ops {
 	int (*save)(struct vmm *v, int state, struct err *e);
 	/* Ends the machine at once, without the guest's help. */
 	void (*kill)(struct vmm *v);
+	/* What the exit status of the monitor means, or NULL. May be absent, as close. */
+	const char *(*explain)(int status);
+	/* Releases what own points to, not itself. */
+	void (*close)(struct vmm *v);
 };
 
-extern const struct vmm_ops vmm_qemu;
+extern const struct vmm_ops vmm_qemu, vmm_firecracker;
 
-/* The monitor of this name ("" or NULL: the default), or NULL with e filled. */
-const struct vmm_ops *vmm_find(const char *name, struct err *e);
+/* The monitor of this name, or NULL with e filled. "" or NULL: the default for this accelerator. */
+const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *e);
 
 /* Releases what vmm_start() gave, after the process has been reaped. */
 void vmm_close(struct vmm *v);

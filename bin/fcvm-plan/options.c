@@ -123,7 +123,8 @@ static const struct opt run_table[] = {
         {0, "mem", "SIZE", "the same as --memory", OPT_SIZE, O(memory), true},
         {0, "rootfs-size", "SIZE", "room for the container's own files (10g)", OPT_SIZE,
                 O(rootfs_size), false},
-        {0, "hypervisor", "NAME", "qemu or auto (auto)", OPT_STR, O(hypervisor), false},
+        {0, "hypervisor", "NAME", "qemu, firecracker or auto (auto)", OPT_STR, O(hypervisor),
+                false},
         {0, "accel", "NAME", "kvm, tcg or auto: what setup found to work (auto)", OPT_STR, O(accel),
                 false},
         {0, "no-snapshot", NULL, "boot the machine instead of restoring a prepared one", OPT_FLAG,
@@ -170,7 +171,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 {
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
-	static const char *const vmms[] = {"auto", "qemu", NULL};
+	static const char *const vmms[] = {"auto", "qemu", "firecracker", NULL};
 	static const char *const image_volumes[] = {"anonymous", "bind", "tmpfs", "ignore", NULL};
 	static const char *const waits[] = {"running", "started", "healthy", NULL};
 

@@ -18,7 +18,10 @@ setup() {
 
 teardown() {
 	local pid
-	for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || :; done
+	for pid in "${pids[@]}"; do
+		kill -9 "$pid" || :
+		wait "$pid" || :
+	done 2>/dev/null
 }
 
 # serve [OPTION…]: starts a server and waits until it is ready; $server is its pid.

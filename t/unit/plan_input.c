@@ -66,9 +66,9 @@ static const struct plan_case machine[] = {
         {"--accel|tcg|img", NULL, "machine.accel", "\"tcg\""},
         {"--hypervisor|qemu|img", NULL, "machine.hypervisor", "\"qemu\""},
         {"--accel|kwm|img", NULL, NULL, "--accel kwm: did you mean kvm?"},
-        {"--hypervisor|firecracker|img", NULL, NULL,
-                "--hypervisor firecracker: not one that is known: see 'fcvm run --help'"},
-        {"--hypervisor|xen|img", NULL, NULL, "--hypervisor xen: not one that is known"},
+        {"--hypervisor|firecracker|img", NULL, "machine.hypervisor", "\"firecracker\""},
+        {"--hypervisor|xen|img", NULL, NULL,
+                "--hypervisor xen: not one that is known: see 'fcvm run --help'"},
         {"--pull|alwys|img", NULL, NULL, "--pull alwys: did you mean always?"},
         {"--pull|newer|--platform|linux/arm64|--no-snapshot|img", NULL, "image", "\"img\""},
 };

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ * Firecracker. It opens what it is told to by name, so its disks get the names of descriptors that
+ * it inherits, always under the same numbers, and its sockets are in a directory that it inherits
+ * in the same way: names that are short, and the same in every process that a snapshot is restored
+ * in. */
+#include "cleanup.h"
+#include "firecracker_api.h"
+#include "firecracker_ports.h"
+#include "firecracker_requests.h"
+#include "guest_port.h"
+#include "status.h"
+#include "strv.h"
+#include "vmm.h"
+#include "xio.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define PROGRAM    "firecracker"
+#define TIMEOUT_MS 15000
+
+struct firecracker {
+	struct fc_api api;
+	int log; /* a pipe of what it logs: full, it drops lines, and it never waits */
+	int parent, dir;
+	char name[48]; /* of dir in parent */
+	pid_t ports;   /* 0: none */
+};
+
+static int check(char *version, size_t size, struct err *e)
+{
+	char *argv[] = {(char *)PROGRAM, (char *)"--version", NULL};
+	auto_free char *out = NULL;
+	struct fc_version v;
+	const char *p;
+
+	if (proc_output(argv, 65536, &out, e) < 0)
+		return -1;
+	p = strstr(out, "Firecracker v");
+	if (!p || fc_version_parse(p + strlen("Firecracker "), &v) < 0)
+		return err_set(e, FCVM_EX_FAIL, PROGRAM " does not say its version");
+	snprintf(version, size, "%u.%u.%u", v.major, v.minor, v.patch);
+	return fc_check_version(&v, e);
+}
+
+static int make_dir(struct firecracker *f, int dir, struct err *e)
+{
+	const char *tmp = getenv("TMPDIR");
+	int r;
+
+	f->parent = dir >= 0 ? fcntl(dir, F_DUPFD_CLOEXEC, 3)
+	                     : open(tmp && *tmp ? tmp : "/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (f->parent < 0)
+		return err_sys(e, "cannot open the folder for firecracker's sockets");
+	r = mkdtemp_at(f->parent, "vmm", f->name, sizeof f->name, 0700);
+	if (r < 0) {
+		*f->name = 0;
+		errno = -r;
+		return err_sys(e, "cannot make a folder for firecracker's sockets");
+	}
+	f->dir = openat(f->parent, f->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return f->dir < 0 ? err_sys(e, "cannot open the folder for firecracker's sockets") : 0;
+}
+
+static void close_all(struct vmm *v)
+{
+	struct firecracker *f = v->own;
+
+	if (!f)
+		return;
+	if (f->ports > 0) {
+		kill(f->ports, SIGKILL);
+		waitpid(f->ports, NULL, 0);
+	}
+	fc_api_close(&f->api);
+	if (f->name[0])
+		remove_tree_at(f->parent, f->name);
+	for (int i = 0; i < 3; i++) {
+		int fd = i == 0 ? f->log : i == 1 ? f->dir : f->parent;
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* The descriptors that it inherits, under the numbers where it finds them. */
+static int number_fds(
+        const struct firecracker *f, const struct vmm_config *c, int log, int *keep, struct err *e)
+{
+	int from[FC_FD_END - FC_FD_DIR] = {f->dir, log}, n = 2;
+
+	for (size_t i = 0; i < c->n_disks; i++)
+		from[n++] = c->disks[i].fd;
+	for (int i = 0; i < n; i++) {
+		if (fcntl(FC_FD_DIR + i, F_GETFD) >= 0 ||
+		        dup3(from[i], FC_FD_DIR + i, O_CLOEXEC) < 0) {
+			err_set(e, FCVM_EX_FAIL,
+			        "descriptor %d, which firecracker needs, is in use", FC_FD_DIR + i);
+			while (i-- > 0)
+				close(FC_FD_DIR + i);
+			return -1;
+		}
+		keep[i] = FC_FD_DIR + i;
+	}
+	return n;
+}
+
+/* It attaches to the network's device by name, which one descriptor at a time can be; the device
+ * lives on without any because the namespace that it goes with does. */
+static int free_tap(int tap, char name[IFNAMSIZ], struct err *e)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct ifreq ifr = {0};
+
+	if (ioctl(tap, TUNGETIFF, &ifr) < 0 || ioctl(tap, TUNSETPERSIST, 1) < 0 || null < 0 ||
+	        dup3(null, tap, O_CLOEXEC) < 0)
+		return err_sys(e, "cannot hand over the network's device");
+	memcpy(name, ifr.ifr_name, IFNAMSIZ);
+	name[IFNAMSIZ - 1] = 0;
+	return 0;
+}
+
+static int spawn(struct vmm *v, struct firecracker *f, const struct vmm_config *c, struct err *e)
+{
+	char api[48], log[32];
+	char *argv[] = {(char *)PROGRAM, (char *)"--api-sock", api, (char *)"--id", (char *)"fcvm",
+	        (char *)"--level", (char *)"Warning", (char *)"--log-path", log, NULL};
+	int keep[FC_FD_END - FC_FD_DIR], pair[2], pipes[2], r;
+	struct proc_opts o = {.in = -1, .err = v->log, .keep = keep, .new_session = true};
+
+	snprintf(api, sizeof api, "/proc/self/fd/%d/" FC_API_NAME, FC_FD_DIR);
+	snprintf(log, sizeof log, "/proc/self/fd/%d", FC_FD_LOG);
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, "cannot make a pipe");
+	f->log = pipes[0];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		close(pipes[1]);
+		return err_sys(e, "cannot make the console's socket");
+	}
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	v->console = pair[0];
+	o.out = pair[1];
+	r = o.n_keep = number_fds(f, c, pipes[1], keep, e);
+	if (r >= 0)
+		r = proc_start(&v->proc, argv, &o, e);
+	for (int i = 0; i < o.n_keep; i++)
+		close(keep[i]);
+	close(pair[1]);
+	close(pipes[1]);
+	return r;
+}
+
+/* What it has to say on its failure: the last line on stderr, else that of the log. */
+static void add_words(struct vmm *v, const struct firecracker *f, struct err *e)
+{
+	char said[400];
+	auto_fd int copy = memfd_create("log", MFD_CLOEXEC);
+	char buf[4096];
+	ssize_t n;
+
+	proc_last_line(v->log, said, sizeof said);
+	while (!*said && f->log >= 0 && (n = read(f->log, buf, sizeof buf)) > 0)
+		if (write_full(copy, buf, (size_t)n) < 0)
+			break;
+	if (!*said && copy >= 0)
+		proc_last_line(copy, said, sizeof said);
+	if (*said) {
+		auto_free char *text = xstrdup(e->text);
+
+		err_set(e, e->status, "%s: %s", text, said);
+	}
+}
+
+static int set_up(struct vmm *v, struct firecracker *f, const struct vmm_config *c, struct err *e)
+{
+	char tap[IFNAMSIZ] = "";
+
+	if (c->tap >= 0 && free_tap(c->tap, tap, e) < 0)
+		return -1;
+	v->listen = fc_listen(f->dir, GUEST_PORT_AGENT, e);
+	if (v->listen < 0)
+		return -1;
+	f->ports = fc_join(f->dir, c->ports, c->n_ports, e);
+	if (f->ports < 0)
+		return -1;
+	if (fc_api_connect(&f->api, f->dir, FC_API_NAME, &v->proc, TIMEOUT_MS, e) < 0 ||
+	        fc_api_version(&f->api, e) < 0 || fc_check_version(&f->api.version, e) < 0)
+		return -1;
+	return fc_boot(&f->api, c, *tap ? tap : NULL, e);
+}
+
+static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
+{
+	struct firecracker *f = xcalloc(1, sizeof *f);
+
+	*v = (struct vmm){.ops = &vmm_firecracker,
+	        .agent = -1,
+	        .listen = -1,
+	        .console = -1,
+	        .proc.pidfd = -1,
+	        .own = f};
+	*f = (struct firecracker){.api.fd = -1, .log = -1, .parent = -1, .dir = -1};
+	v->log = memfd_create("firecracker.log", MFD_CLOEXEC);
+	if (strcmp(c->accel, "kvm") != 0) {
+		err_set(e, FCVM_EX_FAIL,
+		        "--hypervisor " PROGRAM ": it needs KVM, and this is %s: "
+		        "see 'fcvm doctor', or use --hypervisor qemu",
+		        c->accel);
+	} else if (v->log < 0) {
+		err_sys(e, "cannot make a memory file");
+	} else if (make_dir(f, c->dir, e) == 0 && spawn(v, f, c, e) == 0) {
+		if (set_up(v, f, c, e) == 0)
+			return 0;
+		proc_kill(&v->proc, SIGKILL);
+		proc_wait(&v->proc);
+		add_words(v, f, e);
+	}
+	vmm_close(v);
+	return -1;
+}
+
+static void kill_now(struct vmm *v)
+{
+	proc_kill(&v->proc, SIGKILL);
+}
+
+/* Its own exit statuses; 0 is a restart of the guest, whatever led to it. */
+static const char *explain(int status)
+{
+	static const struct {
+		int status;
+		const char *why;
+	} known[] = {{1, "its own words tell more"}, {2, "it came to what it does not expect"},
+	        {148, "its system call filter stopped it"}, {149, "a bus error: SIGBUS"},
+	        {150, "it crashed: SIGSEGV"}, {151, "a file became too large: SIGXFSZ"},
+	        {152, "it was configured wrongly"}, {153, "it was started with wrong arguments"},
+	        {154, "it used too much CPU time: SIGXCPU"}, {156, "its terminal went: SIGHUP"},
+	        {157, "it crashed: SIGILL"}};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].status == status)
+			return known[i].why;
+	return NULL;
+}
+
+const struct vmm_ops vmm_firecracker = {.name = PROGRAM,
+        .check = check,
+        .start = start,
+        .kill = kill_now,
+        .close = close_all,
+        .explain = explain};

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "fakefc.h"
+#include "strv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MIB ((off_t)1 << 20)
+
+static const char *text(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+int fake_bind_vsock(struct fake *f, const char *path, char **why)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof at.sun_path) {
+		*why = xstrdup("Cannot create backend for vsock device: path must be shorter than "
+		               "SUN_LEN");
+		return 400;
+	}
+	strcpy(at.sun_path, path);
+	f->vsock_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (f->vsock_fd < 0 || bind(f->vsock_fd, (struct sockaddr *)&at, sizeof at) < 0 ||
+	        listen(f->vsock_fd, 10) < 0) {
+		*why = xasprintf(
+		        "Cannot create backend for vsock device: UnixBind(%s)", strerror(errno));
+		return 400;
+	}
+	free(f->vsock);
+	f->vsock = xstrdup(path);
+	return 204;
+}
+
+int fake_create(struct fake *f, const json_t *o, char **why)
+{
+	const char *type = text(o, "snapshot_type");
+	json_t *state;
+	int fd, r;
+
+	if (f->phase != PAUSED) {
+		*why = xstrdup("Create snapshot error: save/restore unavailable while running");
+		return 400;
+	}
+	if (type && strcmp(type, "Full") != 0 && strcmp(type, "Diff") != 0) {
+		*why = xstrdup("unknown variant of snapshot_type");
+		return 400;
+	}
+	fd = open(text(o, "mem_file_path"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	r = fd < 0 ? -1 : ftruncate(fd, f->mem_mib * MIB);
+	if (fd >= 0)
+		close(fd);
+	state = json_pack("{s:s, s:i, s:O, s:O, s:s?}", "magic", "fakefc", "mib", (int)f->mem_mib,
+	        "drives", f->drives, "nets", f->nets, "vsock", f->vsock);
+	if (r == 0)
+		r = json_dump_file(state, text(o, "snapshot_path"), 0);
+	json_decref(state);
+	if (r < 0)
+		*why = xasprintf("Cannot create snapshot: %s", strerror(errno));
+	return r < 0 ? 400 : 204;
+}
+
+/* A page server must be there; the rest of the handshake is another test's. */
+static bool memory_good(const json_t *backend, off_t size)
+{
+	const char *type = text(backend, "backend_type"), *path = text(backend, "backend_path");
+	struct stat st;
+
+	if (type && path && !strcmp(type, "File"))
+		return stat(path, &st) == 0 && st.st_size >= size && access(path, R_OK) == 0;
+	if (type && path && !strcmp(type, "Uffd"))
+		return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+	return false;
+}
+
+static const char *drives_problem(const json_t *state)
+{
+	const char *id;
+	json_t *d;
+
+	json_object_foreach(json_object_get(state, "drives"), id, d)
+	{
+		bool ro = json_is_true(json_object_get(d, "is_read_only"));
+
+		if (access(text(d, "path_on_host"), ro ? R_OK : R_OK | W_OK) < 0)
+			return "Failed to restore devices: Block: BackingFile";
+	}
+	return NULL;
+}
+
+static const char *overrides_problem(const json_t *o, const json_t *state)
+{
+	const json_t *list = json_object_get(o, "network_overrides");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *v = json_array_get(list, i);
+		const char *id = text(v, "iface_id");
+
+		if (!id || !text(v, "host_dev_name") ||
+		        !json_object_get(json_object_get(state, "nets"), id))
+			return "Unknown network interface";
+	}
+	return NULL;
+}
+
+static int load(struct fake *f, const json_t *o, const json_t *state, char **why)
+{
+	const char *magic = text(state, "magic"), *problem = NULL;
+	const char *vsock = text(json_object_get(o, "vsock_override"), "uds_path");
+
+	f->mem_mib = (long)json_integer_value(json_object_get(state, "mib"));
+	if (!magic || strcmp(magic, "fakefc") != 0)
+		problem = "Failed to get snapshot state from file: invalid magic";
+	else if (!memory_good(json_object_get(o, "mem_backend"), f->mem_mib * MIB))
+		problem = "Failed to load guest memory";
+	else if (!(problem = drives_problem(state)))
+		problem = overrides_problem(o, state);
+	if (problem) {
+		*why = xasprintf("Load snapshot error: %s", problem);
+		return 400;
+	}
+	if (!vsock)
+		vsock = text(state, "vsock");
+	if (!vsock || fake_bind_vsock(f, vsock, why) == 204)
+		return 204;
+	problem = *why;
+	*why = xasprintf("Load snapshot error: %s", problem);
+	free((char *)(uintptr_t)problem);
+	return 400;
+}
+
+int fake_load(struct fake *f, const json_t *o, char **why)
+{
+	json_t *state;
+	int status;
+
+	if (f->configured) {
+		*why = xstrdup(
+		        "Loading a microVM snapshot not allowed after configuring boot-specific "
+		        "resources.");
+		return 400;
+	}
+	if (!json_object_get(o, "mem_backend") == !json_object_get(o, "mem_file_path")) {
+		*why = xstrdup(
+		        "missing field: either `mem_backend` or `mem_file_path` is required");
+		return 400;
+	}
+	state = json_load_file(text(o, "snapshot_path"), 0, NULL);
+	status = load(f, o, state, why);
+	json_decref(state);
+	f->over = status == 400;
+	if (status == 400)
+		return status;
+	f->phase = json_is_true(json_object_get(o, "resume_vm")) ? RUNNING : PAUSED;
+	f->guest = fork();
+	if (f->guest == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fake_guest(f->vsock);
+	}
+	return 204;
+}
