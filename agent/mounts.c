@@ -261,7 +261,16 @@ static int read_only(const char *path, struct err *e)
 	return 0;
 }
 
-static int each_path(const json_t *list, int (*fn)(const char *, struct err *), struct err *e)
+/* Whether the path is the directory or below it. NULL: every path is. */
+static bool is_under(const char *path, const char *dir)
+{
+	size_t n = dir ? strlen(dir) : 0;
+
+	return !dir || (!strncmp(path, dir, n) && (!path[n] || path[n] == '/'));
+}
+
+static int each_path(
+        const json_t *list, const char *under, int (*fn)(const char *, struct err *), struct err *e)
 {
 	size_t i;
 	json_t *p;
@@ -270,7 +279,7 @@ static int each_path(const json_t *list, int (*fn)(const char *, struct err *), 
 	{
 		const char *path = json_string_value(p);
 
-		if (path && *path == '/' && fn(path, e) < 0)
+		if (path && *path == '/' && is_under(path, under) && fn(path, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -329,21 +338,18 @@ static int privileged(struct err *e)
 	return 0;
 }
 
-int stage_hide(const void *plan_json, struct err *e)
+static int hide(const json_t *plan, const char *under, struct err *e)
 {
-	const json_t *linux_part = json_object_get(plan_json, "linux");
+	const json_t *linux_part = json_object_get(plan, "linux");
 
-	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0)
+	if (each_path(json_object_get(linux_part, "maskedPaths"), under, mask, e) < 0)
 		return -1;
-	return each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e);
+	return each_path(json_object_get(linux_part, "readonlyPaths"), under, read_only, e);
 }
 
-/* A mount of the plan's that covers what is hidden: what it shows is to be hidden as well. */
-static bool covers_hidden(const json_t *m)
+int stage_hide(const void *plan_json, struct err *e)
 {
-	const char *at = json_string_value(json_object_get(m, "destination"));
-
-	return at && (!strncmp(at, "/proc", 5) || !strncmp(at, "/sys", 4));
+	return hide(plan_json, NULL, e);
 }
 
 int stage_mount_plan(const void *plan_json, bool hidden, struct err *e)
@@ -361,11 +367,13 @@ int stage_mount_plan(const void *plan_json, bool hidden, struct err *e)
 		return -1;
 	json_array_foreach(json_object_get(plan, "mounts"), i, m)
 	{
-		if (mount_tmpfs(m, e) < 0)
+		const char *at = json_string_value(json_object_get(m, "destination"));
+
+		/* What the mount covers of what is hidden already is hidden once more. */
+		if (mount_tmpfs(m, e) < 0 || (hidden && hide(plan, at, e) < 0))
 			return -1;
-		hidden = hidden && !covers_hidden(m);
 	}
-	if (!hidden && stage_hide(plan, e) < 0)
+	if (!hidden && hide(plan, NULL, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "root"), "readonly")) &&
 	        mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags("/"), NULL) <

@@ -44,8 +44,8 @@ another() {
 	cp "$FCVM_DATA_DIR/initrds/$id/initrd" "$BATS_TEST_TMPDIR/initrd"
 	another --initrd "$BATS_TEST_TMPDIR/initrd"
 	another --append fcvm.test
-	cp "$(command -v qemu-system-x86_64)" "$BATS_TEST_TMPDIR"
-	PATH=$BATS_TEST_TMPDIR:$PATH another
+	stub qemu-system-x86_64 "exec $(command -v qemu-system-x86_64) \"\$@\""
+	PATH=$STUBS:$PATH another
 }
 
 @test "killed at any step of making one, the old or the new is there and the space comes back" {

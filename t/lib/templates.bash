@@ -30,6 +30,7 @@ templates() {
 }
 
 # phases: what FCVM_TRACE said of a start, without the times.
+# shellcheck disable=SC2154 # bats'
 phases() {
 	sed -n 's/^fcvm-trace: [0-9]* //p' <<<"$stderr"
 }
