@@ -42,6 +42,7 @@ struct agent {
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */
 	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */
+	bool resumed;            /* just now: clock and counters are right for the first plan */
 	unsigned mtu;
 	bool failed, reported; /* the container never ran; EXIT was queued */
 	bool killed;           /* SIGKILL came from the host */
@@ -66,6 +67,7 @@ void agent_reap(struct agent *a);
 void agent_stage_event(void *ctx, uint32_t events);
 void agent_check_end(struct agent *a);
 void agent_limit_memory(void);
+uint64_t agent_oom_kills(void);
 
 /* resume.c */
 void agent_set_clock(const json_t *message);

@@ -52,7 +52,7 @@ static void limit(const struct agent *a, const json_t *plan)
 }
 
 /* How many processes of the container's cgroup were killed for memory. */
-static uint64_t oom_kills(void)
+uint64_t agent_oom_kills(void)
 {
 	auto_file FILE *f = fopen(STAGE_CGROUP "/memory.events", "re");
 	unsigned long long kills = 0;
@@ -126,11 +126,14 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		return -1;
 	json_decref(a->plan);
 	a->plan = json_deep_copy(plan);
-	a->oom_before = oom_kills();
+	if (!a->resumed)
+		a->oom_before = agent_oom_kills();
 	a->container.pid = a->stage.pid;
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
-	agent_set_clock(message);
+	if (!a->resumed)
+		agent_set_clock(message);
+	a->resumed = false;
 	if (volumes_mount(&a->volumes, plan, e) < 0)
 		return -1;
 	limit(a, plan);
@@ -220,6 +223,6 @@ void agent_check_end(struct agent *a)
 		return;
 	session_report(s, a->failed ? &a->failure : NULL,
 	        !a->failed && WIFSIGNALED(s->wstatus) && WTERMSIG(s->wstatus) == SIGKILL &&
-	                !a->killed && oom_kills() > a->oom_before);
+	                !a->killed && agent_oom_kills() > a->oom_before);
 	a->reported = true;
 }

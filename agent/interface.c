@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #define INTERFACE "eth0"
+#define MTU       1500 /* unless the plan has another */
 #define MTU_MIN   1280
 #define MTU_MAX   65535
 
@@ -55,7 +56,9 @@ int interface_apply(const void *plan_json, unsigned *last, struct err *e)
 	struct rtnl r = RTNL_NONE;
 	int index, n;
 
-	if (mtu < MTU_MIN || mtu > MTU_MAX || (unsigned)mtu == *last)
+	if (mtu < MTU_MIN || mtu > MTU_MAX)
+		mtu = MTU;
+	if ((unsigned)mtu == (*last ? *last : MTU))
 		return 0;
 	n = rtnl_open(&r, 0);
 	index = n < 0 ? n : rtnl_index(&r, INTERFACE);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ENTROPY_MIN 32
 #define ENTROPY_MAX 256
@@ -74,6 +75,7 @@ int agent_resume(struct agent *a, const json_t *message, struct err *e)
 	agent_set_clock(message);
 	if (reseed(json_string_value(json_object_get(message, "entropy")), e) < 0)
 		return -1;
+	a->resumed = true;
 	agent_send(a, json_pack("{s:s}", "type", "RESUMED"));
 	return 0;
 }
@@ -103,6 +105,8 @@ void agent_check_ready(struct agent *a)
 		agent_fatal(a, &a->failure);
 	if (!a->staged)
 		return;
+	sync(); /* else the scratch disk is written back just when a command starts */
+	a->oom_before = agent_oom_kills();
 	a->ready = true;
 	agent_send(a, json_pack("{s:s}", "type", "READY"));
 }

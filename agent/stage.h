@@ -14,7 +14,8 @@
 
 struct stage {
 	pid_t pid;
-	int sock; /* SOCK_SEQPACKET, non-blocking; -1 once the process runs */
+	int sock;    /* SOCK_SEQPACKET, non-blocking; -1 once the process runs */
+	int held[2]; /* its namespaces; 0 or -1: none */
 };
 
 /* Forks the process. The root file system must be mounted at STAGE_ROOTFS. */

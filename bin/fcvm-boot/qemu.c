@@ -73,8 +73,10 @@ static void kernel_args(struct strv *a, const struct vmm_config *c, const struct
 	if (strcmp(c->accel, "kvm") != 0)
 		arch_clock_append(clock, timing, sizeof timing);
 	strv_addl(a, "-kernel", c->kernel, "-initrd", c->initrd, "-append", NULL);
-	strv_addf(a, "%s panic=-1 quiet cryptomgr.notests random.trust_cpu=on %s%s%s", arch_append,
-	        timing, c->append && *c->append ? " " : "", c->append ? c->append : "");
+	strv_addf(a,
+	        "%s panic=-1 quiet cryptomgr.notests random.trust_cpu=on lsm=landlock,yama %s%s%s",
+	        arch_append, timing, c->append && *c->append ? " " : "",
+	        c->append ? c->append : "");
 }
 
 /* A second descriptor of a writable disk, for reading: QEMU opens a disk read-only until a device

@@ -11,6 +11,7 @@
 #include "num.h"
 #include "probe.h"
 #include "rundir.h"
+#include "signals.h"
 #include "status.h"
 #include "streams.h"
 #include "strv.h"
@@ -221,8 +222,10 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	char key[SHA256_HEX];
 	struct build b;
 	struct vmm v;
-	int r = build_read(plan, o, net->tap, &b, e), status = FCVM_EX_FAIL;
+	int r, status = FCVM_EX_FAIL;
 
+	signals_hold(); /* until supervise() looks at them */
+	r = build_read(plan, o, net->tap, &b, e);
 	if (r == 0) {
 		so.accel = b.config.accel;
 		so.memory = b.config.memory;
@@ -260,6 +263,7 @@ int run_template(const struct run_opts *o, struct err *e)
 	if (r == 0) {
 		struct build b;
 
+		signals_hold();
 		r = build_read(plan, o, net.tap, &b, e);
 		if (r == 0) {
 			struct template_wish w = wish(&b, plan);

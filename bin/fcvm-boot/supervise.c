@@ -57,8 +57,8 @@ static void on_signal(struct machine *m, int sig)
 
 	if (sig == SIGPIPE || sig == SIGWINCH || sig == SIGCONT)
 		return;
-	/* Between two runs there is nobody to ask. */
-	if (m->phase == PHASE_RUN && m->o->plan && !m->vmm_ended && m->restart.at_ms < 0) {
+	/* Before the first run and between two there is nobody to ask. */
+	if (m->phase == PHASE_RUN && m->started_ns && !m->vmm_ended && m->restart.at_ms < 0) {
 		if (ends && sig != SIGQUIT) {
 			m->restart.asked = false;
 			m->restart.policy = "no";

@@ -5,6 +5,7 @@
 #include "failpoint.h"
 #include "json.h"
 #include "msg.h"
+#include "signals.h"
 #include "status.h"
 #include "supervise.h"
 #include "template_key.h"
@@ -12,8 +13,11 @@
 #include "trace.h"
 #include "xio.h"
 
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
+
+#define WAIT_MS 20
 
 /* The guest waits for a plan: called by supervise(). */
 static int save(struct vmm *v, void *ctx, struct err *e)
@@ -105,11 +109,25 @@ static int make(const struct template_wish *w, const struct templates *t, const 
 	return r;
 }
 
+/* Waits for others that make this template, or for a signal. */
+static int lock(const struct templates *t, const char *key, struct err *e)
+{
+	for (;;) {
+		int fd = templates_lock(t, key, false, e), sig = signals_waiting();
+
+		if (fd >= 0 || e->status != FCVM_EX_BUSY)
+			return fd;
+		if (sig)
+			return err_set(e, FCVM_EX_SIGNAL + sig, "%s", "");
+		poll(NULL, 0, WAIT_MS);
+	}
+}
+
 /* Opens the template, made by us or by whoever was first. */
 static int have(const struct template_wish *w, const struct templates *t, const char *key,
         json_t *machine, struct template_files *f, struct err *e)
 {
-	auto_fd int lock = -1;
+	auto_fd int held = -1;
 	const char *what;
 	int r = 0;
 
@@ -117,8 +135,8 @@ static int have(const struct template_wish *w, const struct templates *t, const 
 		return 0;
 	what = json_string_value(json_object_get(w->plan, "image"));
 	progress("preparing %s for quick starts", what ? what : "the image");
-	lock = templates_lock(t, key, true, e);
-	if (lock < 0)
+	held = lock(t, key, e);
+	if (held < 0)
 		r = -1;
 	else if (!templates_find(t, key, f)) {
 		r = make(w, t, key, machine, e);
