@@ -160,6 +160,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	c.accel = o->accel ? o->accel : s.accel && *s.accel ? s.accel : a.accel;
 	c.cpus = so.cpus = s.cpus;
 	so.accel = c.accel;
+	so.kernel = o->kernel ? NULL : a.about;
 	c.memory = so.memory = s.memory;
 	if (check_accel(c.accel, e) == 0 && assets_image(o->image, &root, &image_lock, e) == 0 &&
 	        assets_scratch(data, s.rootfs_size, &scratch, e) == 0) {
