@@ -126,6 +126,8 @@ test-all: $(NEEDS) ## the above and slow VMs
 	@t/run lint unit fast all
 test-root: $(NEEDS) ## the above and what needs root
 	@t/run lint unit fast all root
+test-kernel: $(NEEDS) ## the kernel of profile micro, built twice: minutes, and in no other target
+	@BATS_TEST_TIMEOUT=7200 t/run kernel
 lint: $(NEEDS) ## formatting, static analysis, both compilers, scripts, man pages
 	@t/run lint
 
@@ -230,4 +232,4 @@ clean: ## remove build/
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .PHONY: all clean help deps quickstart check lint install uninstall bench fuzz test-unit test-fast \
-  test-all test-root container-test-unit container-test-fast container-test-all container-test-root
+  test-all test-root test-kernel container-test-unit container-test-fast container-test-all container-test-root

@@ -36,6 +36,12 @@ static char *text_of(const json_t *doc, const char *key)
 	return xstrdup(s ? s : "");
 }
 
+static json_t *about_kernel(const json_t *doc)
+{
+	return json_pack("{s:O?, s:O?, s:O?}", "key", json_object_get(doc, "kernel"), "profile",
+	        json_object_get(doc, "profile"), "release", json_object_get(doc, "release"));
+}
+
 int assets_load(const char *data_dir, struct assets *a, struct err *e)
 {
 	auto_free char *path = xasprintf("%s/setup.json", data_dir);
@@ -55,6 +61,7 @@ int assets_load(const char *data_dir, struct assets *a, struct err *e)
 	}
 	a->accel = text_of(doc, "accel");
 	a->append = text_of(doc, "append");
+	a->about = about_kernel(doc);
 	return 0;
 }
 
@@ -64,6 +71,7 @@ void assets_free(struct assets *a)
 	free(a->initrd);
 	free(a->accel);
 	free(a->append);
+	json_decref(a->about);
 	*a = (struct assets){0};
 }
 

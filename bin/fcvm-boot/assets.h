@@ -6,12 +6,14 @@
 
 #include "err.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 struct assets {
 	char *kernel, *initrd; /* paths */
 	char *accel;           /* the accelerator that setup found working */
 	char *append;          /* kernel arguments of the kernel's profile, perhaps empty */
+	json_t *about;         /* {"key", "profile", "release"} of the kernel, for people */
 };
 
 /* Reads setup.json of the data directory. Without it: the sentence that says what to do. */

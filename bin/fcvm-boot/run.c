@@ -230,6 +230,7 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 		so.accel = b.config.accel;
 		so.memory = b.config.memory;
 		so.cpus = b.config.cpus;
+		so.kernel = o->kernel ? NULL : b.assets.about;
 		b.config.dir = place->dir;
 		b.config.ports = vol->ports;
 		b.config.n_ports = vol->n;

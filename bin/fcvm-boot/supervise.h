@@ -26,6 +26,7 @@ struct supervise_opts {
 	pid_t front_pid; /* its pid, for people; 0: none */
 	int lock;        /* of the run directory, with a pid for people in it; -1: none */
 	const char *accel;
+	json_t *kernel;  /* what state.json says of the kernel, or NULL */
 	uint64_t memory; /* bytes: for the message of an out-of-memory kill, and the state */
 	unsigned cpus;
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */

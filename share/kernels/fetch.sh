@@ -14,12 +14,12 @@ read_profile() {
 		die 100 "--kernel-profile $1: there is no such profile: $(known_profiles)"
 	conf_description='' conf_package='' conf_url='' conf_sha256='' conf_member='' conf_want=''
 	conf_append='' conf_host_kernel='' conf_host_modules='' conf_source='' conf_config='' conf_skip=''
-	conf_space='' conf_steps=''
+	conf_space='' conf_steps='' conf_more=''
 	while IFS='=' read -r key value || [ -n "$key" ]; do
 		case $key in
 		'' | '#'*) ;;
 		description | package | url | sha256 | member | want | append | host_kernel | host_modules | \
-			source | config | skip | space | steps)
+			more | source | config | skip | space | steps)
 			eval "conf_$key=\$value"
 			;;
 		*) die 100 "$profiles/$1.conf: unknown key '$key'" ;;
@@ -52,6 +52,7 @@ want_kernel() {
 	append=${conf_append-}
 	want=${conf_want-}
 	[ -n "$want" ] || want=$("$bindir/fcvm-kernel" wanted) || exit
+	want=$want${conf_more:+ $conf_more}
 	if [ -n "$conf_source" ]; then
 		request="source=$conf_source config=$(hash_file "$profiles/$conf_config") name=$name want=$want" || exit
 		return
@@ -249,7 +250,7 @@ get_kernel() {
 	set -- import
 	[ -z "$member" ] || set -- "$@" --member "$member"
 	[ -z "$modules" ] || set -- "$@" --modules "$modules"
-	[ -z "${conf_want-}" ] || set -- "$@" --want "$conf_want"
+	[ -z "${conf_want-}${conf_more-}" ] || set -- "$@" --want "$want"
 	work_or_die "$bindir/fcvm-kernel" "$@" -- "$file"
 	kernel_key=$(sed 's|.*/||' "$tmp/out")
 	write_origin

@@ -156,13 +156,16 @@ profile() { # NAME [LINE…]
 	is "$(calls 'kernel import') $(calls 'kernel import --want four')" "3 1"
 	WANTED=five run -0 fcvm-setup --quiet
 	is "$(calls 'kernel import')" 3
+	profile one want=four more=nine
+	run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import') $(calls 'kernel import --want four nine')" "4 1"
 	profile one package=other want=four
 	run -0 fcvm-setup --quiet
-	is "$(calls 'kernel import')" 4
+	is "$(calls 'kernel import')" 5
 	echo mine >mine.bin
 	fcvm-setup --quiet --kernel mine.bin
 	WANTED=six run -0 fcvm-setup --quiet
-	is "$(recorded profile) $(calls 'kernel import')" "custom 5" "a kernel of the user's own stays"
+	is "$(recorded profile) $(calls 'kernel import')" "custom 6" "a kernel of the user's own stays"
 }
 
 @test "--force does everything again" {
@@ -280,7 +283,7 @@ profile() { # NAME [LINE…]
 	run -100 fcvm-setup word
 	run -100 fcvm-setup --modules x
 	run -100 fcvm-setup --kernel-profile nope
-	is "$output" "fcvm-setup: --kernel-profile nope: there is no such profile: known: debian micro"
+	is "$output" "fcvm-setup: --kernel-profile nope: there is no such profile: known: debian debian-docker micro"
 	run -100 fcvm-setup --kernel-profile ../x
 	run -100 fcvm-setup --jobs 0x
 	is "$output" "fcvm-setup: --jobs 0x: takes a number from 1 to 9999"
