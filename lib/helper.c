@@ -61,7 +61,7 @@ static void __attribute__((noreturn)) child(const struct helper *h, int report, 
 	if (h->title && h->title_size) {
 		/* PROGRAM's words may hold secrets, and would be shown twice. */
 		memset(h->title, 0, h->title_size);
-		snprintf(h->title, h->title_size, "%s: %s", program_invocation_short_name, h->name);
+		snprintf(h->title, h->title_size, "%s: %s", h->program, h->name);
 	}
 	/* The parent's number is not known in another pid namespace; there the helper waits for a
 	 * word from the parent, whose end of the line goes with it. */

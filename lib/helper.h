@@ -14,7 +14,8 @@
 #include <sys/types.h>
 
 struct helper {
-	const char *name;     /* as ps shows it */
+	const char *program; /* whose helper it is, and its name: as ps shows them */
+	const char *name;
 	unsigned clone_flags; /* CLONE_NEWPID or 0 */
 	const int
 	        *keep; /* descriptors it keeps under their numbers; those below 3 are passed over */

@@ -221,7 +221,8 @@ int keeper_start(struct net *n, struct err *e)
 {
 	auto_free int *keep = NULL;
 	auto_fd int report = -1;
-	struct helper h = {.name = "keeper",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "keeper",
 	        .n_keep = descriptors(n, &keep),
 	        .keep = keep,
 	        .title = n->title,

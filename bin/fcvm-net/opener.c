@@ -52,7 +52,8 @@ int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd
 	auto_fd int report = -1;
 	int line[2];
 	struct job j = {.r = r};
-	struct helper h = {.name = "opener",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "opener",
 	        .keep = &j.fd,
 	        .n_keep = 1,
 	        .title = title,

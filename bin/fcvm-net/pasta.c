@@ -152,7 +152,8 @@ int pasta_start(const struct pasta *p, char *title, size_t title_size, int *line
 {
 	auto_fd int me = pidfd_open(getpid(), 0);
 	struct job j = {.p = p, .main_pidfd = me};
-	struct helper h = {.name = "uplink",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "uplink",
 	        .clone_flags = CLONE_NEWPID,
 	        .keep = &me,
 	        .n_keep = 1,

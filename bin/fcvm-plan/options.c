@@ -82,9 +82,13 @@ static const struct opt run_table[] = {
         {0, "read-only", NULL, "make the root file system read-only", OPT_FLAG, O(read_only),
                 false},
         {0, "tmpfs", "DIR[:OPTIONS]", "mount a tmpfs", OPT_LIST, O(tmpfs), false},
-        {'v', "volume", "SOURCE:DIR[:OPTIONS]", "share a host directory (needs fcvm-vol)", OPT_LIST,
-                O(volume), false},
+        {'v', "volume", "[SOURCE:]DIR[:OPTIONS]",
+                "a directory or file of the host, or a named volume", OPT_LIST, O(volume), false},
         {0, "map", "SOURCE:DIR[:OPTIONS]", "the same as --volume", OPT_LIST, O(volume), true},
+        {0, "mount", "type=TYPE,...", "the same in words: bind, volume or tmpfs", OPT_LIST,
+                O(mount), false},
+        {0, "image-volume", "HOW", "anonymous, tmpfs or ignore what the image declares (anonymous)",
+                OPT_STR, O(image_volume), false},
 
         {0, NULL, NULL, "Network", OPT_HEAD, 0, false},
         {0, "network", "MODE", "rootless, bridged or none (rootless)", OPT_STR, O(network), false},
@@ -160,6 +164,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 	static const char *const vmms[] = {"auto", "qemu", NULL};
 	static const char *const networks[] = {"rootless", "bridged", "none", NULL};
+	static const char *const image_volumes[] = {"anonymous", "bind", "tmpfs", "ignore", NULL};
 	static const char *const waits[] = {"running", "started", "healthy", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
@@ -171,6 +176,8 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
 		return -1;
 	if (o->network && one_of("--network", o->network, networks, e) < 0)
+		return -1;
+	if (o->image_volume && one_of("--image-volume", o->image_volume, image_volumes, e) < 0)
 		return -1;
 	if (o->wait && !o->detach)
 		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");
@@ -228,8 +235,8 @@ static int check_passed_on(const struct plan_opts *o, struct err *e)
 {
 	for (size_t i = 0; i < o->volume.n; i++)
 		if (!*o->volume.v[i] || *o->volume.v[i] == '-')
-			return err_set(e, FCVM_EX_USAGE, "--volume '%s': not SOURCE:DIR[:OPTIONS]",
-			        o->volume.v[i]);
+			return err_set(e, FCVM_EX_USAGE,
+			        "--volume '%s': not [SOURCE:]DIR[:OPTIONS]", o->volume.v[i]);
 	for (size_t i = 0; i < o->publish.n; i++)
 		if (!isalnum((unsigned char)*o->publish.v[i]) && *o->publish.v[i] != '[')
 			return err_set(e, FCVM_EX_USAGE,
@@ -319,14 +326,14 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 		i++;
 	o->command = argv + i;
 	o->n_command = argc - i;
-	return check(o, e);
+	return plan_mount_words(o, e) < 0 ? -1 : check(o, e);
 }
 
 void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
-	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt,
-	        &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
+	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->mount,
+	        &o->log_opt, &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

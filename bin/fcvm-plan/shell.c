@@ -102,6 +102,12 @@ char *plan_options_shell(const struct plan_opts *o)
 	assign(f, "network", o->network);
 	assign_list(f, "net_args", &net);
 	assign_list(f, "vol_args", &o->volume);
+	assign(f, "image_volumes",
+	        !o->image_volume || !strcmp(o->image_volume, "anonymous") ||
+	                        !strcmp(o->image_volume, "bind")
+	                ? "1"
+	                : "0");
+	assign(f, "rm", o->rm ? "1" : "0");
 	assign_list(f, "front_args", &front);
 	assign(f, "publish_all", o->publish_all ? "1" : "0");
 	assign(f, "replace", o->replace ? "1" : "0");

@@ -114,8 +114,8 @@ int confine_rights(struct err *e)
 {
 	if (keep_capabilities() < 0)
 		return err_sys(e, "cannot give up the server's capabilities");
-	/* What changed the credentials has disarmed it; who was killed before that is noticed by the
-	 * control socket's end. */
+	/* What changed the credentials has disarmed it; who was killed before that is noticed by
+	 * the control socket's end. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(e, "cannot die with the parent");
 	if (filter_calls() != 0)

@@ -157,7 +157,8 @@ int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
 	int pair[2];
 	auto_fd int report = -1;
 	struct start st = {.v = v};
-	struct helper h = {.name = "volume",
+	struct helper h = {.program = "fcvm-vol",
+	        .name = "volume",
 	        .n_keep = 1,
 	        .title = title,
 	        .title_size = title_size,

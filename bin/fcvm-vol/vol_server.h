@@ -24,8 +24,7 @@ int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
 /* Takes wire over. 0 or -errno. */
 int vol_server_session(const struct vol_server *server, int wire);
 
-/* --- vol_confine.c: in the server, in this order ------------------------------------------------
- */
+/* --- vol_confine.c: in the server, in this order --------------------------------------------- */
 
 /* Makes the namespaces and returns an O_PATH descriptor of the volume's root, which is all of the
  * file system that is left; the current directory is /proc/self/fd. */
@@ -33,8 +32,7 @@ int confine_namespaces(const struct vol_spec *v, struct err *e);
 /* Keeps the capabilities that serving files takes, and the system calls. */
 int confine_rights(struct err *e);
 
-/* --- vol_ids.c
- * ------------------------------------------------------------------------------------- */
+/* --- vol_ids.c ------------------------------------------------------------------------------- */
 
 /* Whether the server needs a user namespace. */
 bool ids_needed(const struct vol_spec *v);

@@ -20,8 +20,7 @@ void vol_spec_free(struct vol_spec *v)
 	*v = (struct vol_spec){0};
 }
 
-/* --- idmap=uids=0-1000-1#1-100000-65536;gids=…
- * ------------------------------------------------------ */
+/* --- idmap=uids=0-1000-1#1-100000-65536;gids=… ----------------------------------------------- */
 
 static int number(const char **p, char end, uint32_t *out)
 {
@@ -94,8 +93,7 @@ static int idmap(struct vol_spec *v, const char *text, struct err *e)
 	return 0;
 }
 
-/* --- options
- * ------------------------------------------------------------------------------------------ */
+/* --- options --------------------------------------------------------------------------------- */
 
 static bool one_of(const char *word, const char *const *list)
 {
@@ -170,8 +168,7 @@ int vol_spec_options(struct vol_spec *v, const char *text, struct err *e)
 	return 0;
 }
 
-/* --- SOURCE and DIR
- * ------------------------------------------------------------------------------------- */
+/* --- SOURCE and DIR -------------------------------------------------------------------------- */
 
 /* Without doubled and trailing slashes and "." parts; ".." is the caller's mistake. */
 static char *clean(const char *path)
@@ -234,7 +231,7 @@ static int source(struct vol_spec *v, const char *text, struct err *e)
 		v->source = xstrdup(text);
 		return 0;
 	}
-	if (!name_valid(text))
+	if (*text && !name_valid(text))
 		return err_set(e, FCVM_EX_USAGE,
 		        "'%s' is neither a path nor the name of a volume (a path begins with / or "
 		        ".; " NAME_RULE ")",
@@ -253,25 +250,17 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 	*v = (struct vol_spec){0};
 	while (rest && n < 3)
 		part[n++] = strsep(&rest, ":");
-	if (rest || !*part[0] || (n > 1 && !*part[1]))
+	if (rest || (n == 1 ? !*part[0] : !*part[1]))
 		return err_set(e, FCVM_EX_USAGE, "--volume %s: it is [SOURCE:]DIR[:OPTIONS]", text);
-	if (n == 1) {
-		v->name = xstrdup("");
-		v->copy_up = true;
-		r = target(v, part[0], e);
-	} else {
-		r = source(v, part[0], e);
-		if (r == 0)
-			r = target(v, part[1], e);
-	}
+	r = n == 1 ? source(v, "", e) : source(v, part[0], e);
+	if (r == 0)
+		r = target(v, part[n > 1], e);
 	if (r == 0 && n == 3)
 		r = vol_spec_options(v, part[2], e);
 	return r < 0 ? err_prefix(e, "--volume %s", text) : 0;
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------
- */
+/* --- checks ---------------------------------------------------------------------------------- */
 
 int vol_spec_check(struct vol_spec *v, struct err *e)
 {

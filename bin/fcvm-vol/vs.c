@@ -18,8 +18,7 @@
 
 #define FIRST 8192 /* read at once: most messages are smaller, and then one read is all */
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 /* Under `out`. A wire that does not take it is one whose peer is gone: the reader finds out. */
 static void put(struct vs *s, const char *msg, size_t n)
@@ -107,8 +106,7 @@ void vs_tell_entry(struct vs *s, uint64_t dir, const char *name)
 	        sizeof msg.body + msg.body.namelen + 1);
 }
 
-/* --- INIT
- * ----------------------------------------------------------------------------------------- */
+/* --- INIT ------------------------------------------------------------------------------------ */
 
 #define WANTED                                                                                   \
 	(FUSE_ASYNC_READ | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_ATOMIC_O_TRUNC |           \
@@ -144,8 +142,7 @@ int vs_init(struct vs_req *r)
 	return sizeof *out;
 }
 
-/* --- the wire
- * ---------------------------------------------------------------------------------------- */
+/* --- the wire -------------------------------------------------------------------------------- */
 
 static bool more(struct vs *s, char *buf, size_t *have, size_t want)
 {
@@ -233,8 +230,7 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* --- a session
- * ------------------------------------------------------------------------------------------ */
+/* --- a session ------------------------------------------------------------------------------- */
 
 /* A quarter stays for open files. */
 static uint32_t node_descriptors(void)

@@ -26,8 +26,7 @@ enum vs_cache { VS_CACHE_AUTO, VS_CACHE_NONE, VS_CACHE_ALWAYS };
 
 struct vs;
 
-/* --- vs_nodes.c: what the guest knows of the tree ----------------------------------------------
- */
+/* --- vs_nodes.c: what the guest knows of the tree -------------------------------------------- */
 
 /* What the guest was last told, or may take for granted after a change of its own. */
 struct vs_stamp {
@@ -86,13 +85,10 @@ struct vs_node *vs_node_of(struct vs_nodes *t, int fd, const struct stat *st, ui
 struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino);
 /* false: the guest forgets more than it looked up. */
 bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t n);
-/* Called with the lock held for each node. */
-void vs_nodes_each(struct vs_nodes *t, void (*fn)(struct vs_node *n, void *ctx), void *ctx);
 /* After EMFILE: closes some. Returns false if there was nothing to close. */
 bool vs_nodes_shrink(struct vs_nodes *t);
 
-/* --- vs_handles.c: open files and directories ---------------------------------------------------
- */
+/* --- vs_handles.c: open files and directories ------------------------------------------------ */
 
 struct vs_handle {
 	uint64_t id;
@@ -127,8 +123,7 @@ struct vs_handle *vs_handle_get(struct vs_handles *t, uint64_t id, uint64_t node
 void vs_handle_put(struct vs_handles *t, struct vs_handle *h);
 void vs_handle_close(struct vs_handles *t, uint64_t id, uint64_t node, bool dir);
 
-/* --- vs_watch.c: changes by others
- * ---------------------------------------------------------------- */
+/* --- vs_watch.c: changes by others ----------------------------------------------------------- */
 
 struct vs_watch {
 	int inotify; /* -1: nothing is watched */
@@ -162,10 +157,17 @@ struct vs_own *vs_own_begin(
         struct vs *s, const struct vs_node *dir, const char *name, uint32_t mask);
 /* ok false: it failed, so no event comes, and the guest may believe something wrong. */
 void vs_own_end(struct vs *s, struct vs_own *o, bool ok);
+/* Whether an event is one that was announced. */
+bool vs_own_event(struct vs *s, uint64_t dir, const char *name, uint32_t mask);
+/* The queue of events was read empty. */
+void vs_own_drained(struct vs *s);
+void vs_own_init(struct vs *s);
+void vs_own_stop(struct vs *s);
+/* The guest is told that there is no such name, and may remember it. */
 void vs_told_missing(struct vs *s, uint64_t dir, const char *name);
+void vs_forget_missing(struct vs *s);
 
-/* --- vs_locks.c
- * ------------------------------------------------------------------------------------- */
+/* --- vs_locks.c ------------------------------------------------------------------------------ */
 
 struct vs_wait;
 
@@ -184,8 +186,7 @@ void vs_locks_drop(struct vs *s, struct vs_node *n, uint64_t owner);
 /* Interrupts a wait. false: there is none of that number. */
 bool vs_locks_interrupt(struct vs *s, uint64_t unique);
 
-/* --- vs.c: the session
- * -------------------------------------------------------------------------------- */
+/* --- vs.c: the session ----------------------------------------------------------------------- */
 
 struct vs_req {
 	struct vs *s;
@@ -236,8 +237,7 @@ bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*relea
 int vs_open_session(struct vs *s); /* tables; 0 or -errno */
 void vs_close_session(struct vs *s);
 
-/* --- the requests
- * ------------------------------------------------------------------------------------- */
+/* --- the requests ---------------------------------------------------------------------------- */
 
 int vs_init(struct vs_req *r);
 int vs_lookup(struct vs_req *r);

@@ -165,8 +165,7 @@ int vs_getlk(struct vs_req *r)
 	return sizeof *out;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 static int flock_op(const struct flock *l)
 {
@@ -291,8 +290,7 @@ void vs_locks_stop(struct vs *s)
 	pthread_mutex_destroy(&s->locks.lock);
 }
 
-/* --- the requests
- * --------------------------------------------------------------------------------- */
+/* --- the requests ---------------------------------------------------------------------------- */
 
 static struct vs_wait *prepare(struct vs_req *r, const struct fuse_lk_in *in, int *result)
 {

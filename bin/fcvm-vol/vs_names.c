@@ -233,8 +233,7 @@ int vs_rename2(struct vs_req *r)
 	return move_to(r, in->newdir, in->flags);
 }
 
-/* --- open with O_CREAT ---------------------------------------------------------------------------
- */
+/* --- open with O_CREAT ----------------------------------------------------------------------- */
 
 struct creation {
 	int flags;

@@ -397,12 +397,3 @@ struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino)
 	pthread_mutex_unlock(&t->lock);
 	return n;
 }
-
-void vs_nodes_each(struct vs_nodes *t, void (*fn)(struct vs_node *n, void *ctx), void *ctx)
-{
-	pthread_mutex_lock(&t->lock);
-	for (uint32_t i = 0; i < t->n_slots; i++)
-		if (t->slots[i])
-			fn(t->slots[i], ctx);
-	pthread_mutex_unlock(&t->lock);
-}

@@ -17,19 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAMES   (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
-#define CONTENT (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
-#define BUCKETS 4096
-#define NEG_MAX 8192 /* names remembered as missing */
-#define TICK_MS 20   /* a file system's clock may stand still as long */
+#define NAMES    (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define CONTENT  (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
+#define BUCKETS  4096
+#define QUIET_MS 5
+#define TICK_MS  20 /* a file system's clock may stand still as long */
 
-struct vs_neg {
-	uint64_t dir;
-	char *name;
-};
-
-/* --- which number stands for which node, under the nodes' lock
- * ------------------------------------ */
+/* --- which number stands for which node, under the nodes' lock ------------------------------- */
 
 static struct vs_node **slot(struct vs_watch *w, int wd)
 {
@@ -95,136 +89,7 @@ bool vs_watch_node(struct vs *s, struct vs_node *n, int fd)
 	return true;
 }
 
-/* --- the guest's own changes of names
- * --------------------------------------------------------------- */
-
-struct vs_own *vs_own_begin(
-        struct vs *s, const struct vs_node *dir, const char *name, uint32_t mask)
-{
-	struct vs_own *o;
-
-	if (dir->watch < 0)
-		return NULL;
-	o = malloc(sizeof *o);
-	if (!o)
-		return NULL; /* taken for another's, which is never wrong */
-	o->dir = dir->id;
-	o->mask = mask;
-	o->done = 0;
-	memcpy(o->name, name, strlen(name) + 1);
-	pthread_mutex_lock(&s->watch.lock);
-	o->next = s->watch.own;
-	s->watch.own = o;
-	pthread_mutex_unlock(&s->watch.lock);
-	return o;
-}
-
-static void remove_own(struct vs_watch *w, struct vs_own *o)
-{
-	struct vs_own **at = &w->own;
-
-	while (*at != o)
-		at = &(*at)->next;
-	*at = o->next;
-	free(o);
-}
-
-/* All events of a change are in the queue when it returns, so after two rounds of reading the queue
- * empty none is to come. One that failed may have failed because of another's change, whose event
- * it took for its own. */
-void vs_own_end(struct vs *s, struct vs_own *o, bool ok)
-{
-	char name[VS_NAME_MAX + 1];
-	uint64_t dir;
-
-	if (!o)
-		return;
-	dir = o->dir;
-	memcpy(name, o->name, sizeof name);
-	pthread_mutex_lock(&s->watch.lock);
-	if (ok && o->mask)
-		o->done = s->watch.drains + 2;
-	else
-		remove_own(&s->watch, o);
-	pthread_mutex_unlock(&s->watch.lock);
-	if (!ok)
-		vs_tell_entry(s, dir, name);
-}
-
-static bool is_own(struct vs *s, uint64_t dir, const char *name, uint32_t mask)
-{
-	struct vs_own *o;
-	bool found = false;
-
-	pthread_mutex_lock(&s->watch.lock);
-	for (o = s->watch.own; o && !found; o = o->next) {
-		if (o->dir != dir || !(o->mask & mask) || strcmp(o->name, name) != 0)
-			continue;
-		o->mask &= ~mask;
-		found = true;
-		if (!o->mask && o->done) {
-			remove_own(&s->watch, o);
-			break;
-		}
-	}
-	pthread_mutex_unlock(&s->watch.lock);
-	return found;
-}
-
-static void drained(struct vs *s)
-{
-	struct vs_own *o, *next;
-
-	pthread_mutex_lock(&s->watch.lock);
-	s->watch.drains++;
-	for (o = s->watch.own; o; o = next) {
-		next = o->next;
-		if (o->done && o->done <= s->watch.drains)
-			remove_own(&s->watch, o);
-	}
-	pthread_mutex_unlock(&s->watch.lock);
-}
-
-/* --- names that the guest knows to be missing
- * --------------------------------------------------------- */
-
-void vs_told_missing(struct vs *s, uint64_t dir, const char *name)
-{
-	struct vs_watch *w = &s->watch;
-	struct vs_neg old = {0};
-
-	pthread_mutex_lock(&w->lock);
-	if (w->neg) {
-		struct vs_neg *n = &w->neg[w->neg_at++ % NEG_MAX];
-
-		old = *n;
-		n->dir = dir;
-		n->name = xstrdup(name);
-	}
-	pthread_mutex_unlock(&w->lock);
-	/* What is not remembered here must not be remembered there. */
-	if (old.name && (old.dir != dir || strcmp(old.name, name) != 0))
-		vs_tell_entry(s, old.dir, old.name);
-	free(old.name);
-}
-
-static void forget_missing(struct vs *s)
-{
-	for (uint32_t i = 0; i < NEG_MAX; i++) {
-		struct vs_neg n;
-
-		pthread_mutex_lock(&s->watch.lock);
-		n = s->watch.neg[i];
-		s->watch.neg[i].name = NULL;
-		pthread_mutex_unlock(&s->watch.lock);
-		if (n.name)
-			vs_tell_entry(s, n.dir, n.name);
-		free(n.name);
-	}
-}
-
-/* --- events
- * -------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static void wait_for_writers(const struct vs_node *n)
 {
@@ -292,7 +157,7 @@ static void look_at_child(struct vs *s, struct vs_node *dir, const char *name, u
 
 static void changed_name(struct vs *s, struct vs_node *dir, const char *name, uint32_t mask)
 {
-	if (is_own(s, dir->id, name, mask & NAMES))
+	if (vs_own_event(s, dir->id, name, mask & NAMES))
 		return;
 	atomic_fetch_add(&dir->events, 1);
 	vs_tell_entry(s, dir->id, name);
@@ -304,7 +169,7 @@ static void changed_name(struct vs *s, struct vs_node *dir, const char *name, ui
 /* Events were lost, so anything may be different. */
 static void everything(struct vs *s)
 {
-	forget_missing(s);
+	vs_forget_missing(s);
 	for (uint64_t id = FUSE_ROOT_ID; id < s->nodes.n_slots; id++) {
 		struct vs_node *n = vs_node_get(&s->nodes, id);
 		char name[VS_NAME_MAX + 1] = "";
@@ -355,6 +220,7 @@ static void *watcher(void *arg)
 	/* Events of one burst are alike and merge while nobody reads them. */
 	const struct timespec burst = {.tv_nsec = 300000};
 	struct vs *s = arg;
+	int64_t last = 0;
 	char buf[65536] __attribute__((aligned(8)));
 	struct pollfd p[2] = {{.fd = s->watch.inotify, .events = POLLIN},
 	        {.fd = s->watch.stop, .events = POLLIN}};
@@ -366,7 +232,8 @@ static void *watcher(void *arg)
 			return NULL;
 		if (p[1].revents)
 			return NULL;
-		nanosleep(&burst, NULL);
+		if (clock_ms() - last < QUIET_MS)
+			nanosleep(&burst, NULL);
 		while ((n = read(s->watch.inotify, buf, sizeof buf)) > 0)
 			for (char *at = buf; at < buf + n;) {
 				const struct inotify_event *ev = (void *)at;
@@ -374,7 +241,7 @@ static void *watcher(void *arg)
 				event(s, ev);
 				at += sizeof *ev + ev->len;
 			}
-		drained(s);
+		vs_own_drained(s);
 	}
 }
 
@@ -391,7 +258,7 @@ int vs_watch_init(struct vs *s)
 		return 0; /* the user's limit: everything is short-lived then */
 	w->stop = eventfd(0, EFD_CLOEXEC);
 	w->by_wd = xcalloc(BUCKETS, sizeof *w->by_wd);
-	w->neg = xcalloc(NEG_MAX, sizeof *w->neg);
+	vs_own_init(s);
 	s->nodes.gone = gone;
 	s->nodes.ctx = s;
 	if (w->stop < 0 || pthread_create(&w->thread, NULL, watcher, s) != 0)
@@ -408,11 +275,7 @@ void vs_watch_stop(struct vs *s)
 	if (w->running && write(w->stop, &one, sizeof one) == sizeof one)
 		pthread_join(w->thread, NULL);
 	s->nodes.gone = NULL;
-	while (w->own)
-		remove_own(w, w->own);
-	for (uint32_t i = 0; w->neg && i < NEG_MAX; i++)
-		free(w->neg[i].name);
-	free(w->neg);
+	vs_own_stop(s);
 	free(w->by_wd);
 	if (w->inotify >= 0)
 		close(w->inotify);
