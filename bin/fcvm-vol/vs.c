@@ -220,6 +220,7 @@ static void *worker(void *arg)
 		if (n == 0)
 			break;
 		if (!vs_message(s, buf, n, buf + VS_MSG_MAX + 4096, release_wire)) {
+			end(s); /* first: whoever has the lock waits for the wire */
 			pthread_mutex_lock(&s->in);
 			break;
 		}

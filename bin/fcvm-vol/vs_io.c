@@ -271,33 +271,63 @@ int vs_copy_file_range(struct vs_req *r)
 	return sizeof *out;
 }
 
-/* chattr(1) and lsattr(1); other requests have a meaning only where they are made. */
-int vs_ioctl(struct vs_req *r)
+/* chattr(1) and lsattr(1), whose system calls the guest's kernel makes into these; other requests
+ * have a meaning only where they are made. Returns the size of the argument, 0 for those. */
+static uint32_t ioctl_size(uint32_t cmd)
+{
+	switch (cmd) {
+	case FS_IOC_GETFLAGS:
+	case FS_IOC_SETFLAGS:
+		return sizeof(int);
+	case FS_IOC_FSGETXATTR:
+	case FS_IOC_FSSETXATTR:
+		return sizeof(struct fsxattr);
+	default:
+		return 0;
+	}
+}
+
+static int attributes(struct vs_req *r, const struct vs_handle *h, bool set)
 {
 	const struct fuse_ioctl_in *in = (const void *)r->arg;
 	struct fuse_ioctl_out *out = (struct fuse_ioctl_out *)r->body;
-	bool dir = in->flags & FUSE_IOCTL_DIR;
-	struct vs_handle *h = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, dir);
-	int value = 0, result = -ENOTTY;
+	uint32_t size = ioctl_size(in->cmd);
+	union {
+		long flags; /* the kernel's type of it is int, whatever its name says */
+		struct fsxattr x;
+	} value = {0};
+	int result;
 
-	if (!h)
-		return -EBADF;
-	if (in->cmd == FS_IOC_GETFLAGS && in->out_size >= sizeof value)
-		result = ioctl(h->fd, FS_IOC_GETFLAGS, &value) < 0 ? -errno : 0;
-	if (in->cmd == FS_IOC_SETFLAGS && in->in_size >= sizeof value &&
-	        r->n_data >= sizeof value) {
-		memcpy(&value, r->data, sizeof value);
-		result = r->s->readonly                              ? -EROFS
-		         : ioctl(h->fd, FS_IOC_SETFLAGS, &value) < 0 ? -errno
-		                                                     : 0;
+	if (set && r->s->readonly)
+		return -EROFS;
+	if ((set ? (uint32_t)r->n_data : in->out_size) < size)
+		return -EINVAL;
+	if (set)
+		memcpy(&value, r->data, size);
+	result = ioctl(h->fd, (unsigned long)in->cmd, &value) < 0 ? -errno : 0;
+	if (set)
 		vs_restamp(r->s, r->node, h->fd);
-	}
-	vs_handle_put(&r->s->handles, h);
 	if (result < 0)
 		return result;
 	*out = (struct fuse_ioctl_out){0};
-	if (in->cmd == FS_IOC_SETFLAGS)
+	if (set)
 		return sizeof *out;
-	memcpy(r->body + sizeof *out, &value, sizeof value);
-	return (int)(sizeof *out + sizeof value);
+	memcpy(r->body + sizeof *out, &value, size);
+	return (int)(sizeof *out + size);
+}
+
+int vs_ioctl(struct vs_req *r)
+{
+	const struct fuse_ioctl_in *in = (const void *)r->arg;
+	bool dir = in->flags & FUSE_IOCTL_DIR;
+	struct vs_handle *h = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, dir);
+	int result = -ENOTTY;
+
+	if (!h)
+		return -EBADF;
+	if (ioctl_size(in->cmd))
+		result = attributes(
+		        r, h, in->cmd == FS_IOC_SETFLAGS || in->cmd == FS_IOC_FSSETXATTR);
+	vs_handle_put(&r->s->handles, h);
+	return result;
 }

@@ -70,34 +70,36 @@ static const struct op ops[] = {
 /* A name that stays in its directory. */
 static bool good_name(const char *s, size_t n)
 {
-	return n > 0 && n <= VS_NAME_MAX && !memchr(s, '/', n) && strcmp(s, ".") != 0 &&
-	       strcmp(s, "..") != 0;
+	return n > 0 && !memchr(s, '/', n) && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
 }
 
-/* Takes the next string off the data. */
-static bool string(struct vs_req *r, bool is_name, const char **out)
+/* Takes the next string off the data. 0, -ENAMETOOLONG, or VS_END. */
+static int string(struct vs_req *r, bool is_name, size_t max, const char **out)
 {
 	const char *end = memchr(r->data, 0, r->n_data);
 	size_t n = end ? (size_t)(end - r->data) : 0;
 
-	if (!end || (is_name && !good_name(r->data, n)) || n >= PATH_MAX)
-		return false;
+	if (!end || (is_name && !good_name(r->data, n)))
+		return VS_END;
 	*out = r->data;
 	r->data += n + 1;
 	r->n_data -= n + 1;
-	return true;
+	return n > max ? -ENAMETOOLONG : 0;
 }
 
-static bool strings(struct vs_req *r, unsigned flags)
+static int strings(struct vs_req *r, unsigned flags)
 {
-	if (flags & NAMES1)
-		return string(r, true, &r->name);
-	if (flags & NAMES2)
-		return string(r, true, &r->name) && string(r, true, &r->name2);
-	if (flags & TARGET)
-		return string(r, true, &r->name) && string(r, false, &r->name2);
-	return !(flags & STRING1) ||
-	       (string(r, false, &r->name) && strlen(r->name) <= VS_NAME_MAX && *r->name);
+	int first = 0, second = 0;
+
+	if (flags & (NAMES1 | NAMES2 | TARGET))
+		first = string(r, true, VS_NAME_MAX, &r->name);
+	if (flags & STRING1)
+		first = string(r, false, VS_NAME_MAX, &r->name);
+	if (first != VS_END && flags & NAMES2)
+		second = string(r, true, VS_NAME_MAX, &r->name2);
+	if (first != VS_END && flags & TARGET)
+		second = string(r, false, PATH_MAX - 1, &r->name2);
+	return second == VS_END || first == 0 ? second : first;
 }
 
 static size_t fixed_size(const struct vs *s, uint32_t opcode, const struct op *op)
@@ -111,14 +113,16 @@ static size_t fixed_size(const struct vs *s, uint32_t opcode, const struct op *o
 static int serve(struct vs_req *r, const struct op *op)
 {
 	size_t fixed = fixed_size(r->s, r->h->opcode, op);
+	int result;
 
 	if (r->n_data < fixed)
 		return VS_END;
 	r->arg = r->data;
 	r->data += fixed;
 	r->n_data -= fixed;
-	if (!strings(r, op->flags))
-		return VS_END;
+	result = strings(r, op->flags);
+	if (result < 0)
+		return result;
 	if (op->flags & CHANGES && r->s->readonly)
 		return -EROFS;
 	if (op->flags & NODE && !(r->node = vs_node_get(&r->s->nodes, r->h->nodeid)))

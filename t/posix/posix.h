@@ -46,7 +46,6 @@ struct suite {
 
 #define expect(s, want, expr, ...)                                   \
 	({                                                           \
-		errno = 0;                                           \
 		long result_ = (long)(expr);                         \
 		int errno_ = result_ < 0 ? errno : 0;                \
 		suite_errno(s, errno_, want, __LINE__, __VA_ARGS__); \
