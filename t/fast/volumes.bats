@@ -77,7 +77,7 @@ vm() { # OPTIONS… -- COMMAND…
 @test "what is wrong with a volume is said before anything starts" {
 	run --separate-stderr -125 vm -v "$dir/missing:/data" -- true
 	is "$output" ''
-	matches "$stderr" "^fcvm-vol: $dir/missing: [^"$'\n'"]*$"
+	is "$stderr" "fcvm-vol: the volume's source $dir/missing: No such file or directory"
 	run --separate-stderr -125 vm -v "$dir:data" -- true
 	has "$stderr" data
 	run --separate-stderr -125 vm -v "$dir:/data:rx" -- true
@@ -121,7 +121,7 @@ gone_all() { [[ ! -e $FCVM_RUN_BASE/$name && -z $(servers) ]]; }
 servers() { # the processes that serve volumes of the VM
 	local p
 	for p in /proc/[0-9]*; do
-		grep -qz "^FCVM_NAME=$name$" "$p/environ" 2>/dev/null && [[ $(<"$p/comm") == fcvm-vol* ]] && echo "${p#/proc/}"
+		grep -qz "^FCVM_NAME=$name$" "$p/environ" 2>/dev/null && [[ $(<"$p/comm") == volume ]] && echo "${p#/proc/}"
 	done
 	return 0
 }
