@@ -349,6 +349,7 @@ int vs_serve(struct vs *s)
 			run_threads(s);
 		vs_close_session(s);
 	} while (r == 0 && s->again);
+	shutdown(s->wire, SHUT_RDWR);
 	s->rest = NULL;
 	return r;
 }
