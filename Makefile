@@ -156,7 +156,11 @@ $(FUZZ:%=$(B)/asan/replay/%): $(B)/asan/replay/%: $(B)/asan/t/fuzz/%.o $(B)/asan
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
 
-# Stands for a guest in tests of the network.
+# Stand for a guest in tests of the network and of volumes.
+$(B)/t/volguest: t/lib/volguest.c $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ -pthread
+
 $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
@@ -193,7 +197,8 @@ $(B)/t/fakefc/firecracker: $(wildcard t/lib/fakefc/*.c) $(wildcard t/lib/fakefc/
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(LIBS)
 
 $(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
-  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker
+  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker \
+  $(B)/t/volguest
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
