@@ -183,5 +183,4 @@ static void kill_now(struct vmm *v)
 	proc_kill(&v->proc, SIGKILL);
 }
 
-const struct vmm_ops vmm_qemu = {
-        .name = "qemu", .check = check, .start = start, .kill = kill_now};
+const struct vmm_ops vmm_qemu = {.name = "qemu", .check = check, .start = start, .kill = kill_now};
