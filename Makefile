@@ -30,6 +30,7 @@ LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 LIBS_fcvm-net     = -lnftables
+LIBS_fcvm-vol     = -lseccomp
 AGENT_LIBS        = -ljansson -lcap
 
 PROGRAMS := $(C_TOOLS:%=$(B)/bin/%) $(SH_TOOLS:%=$(B)/bin/%) $(B)/bin/fcvm
@@ -125,6 +126,8 @@ test-all: $(NEEDS) ## the above and slow VMs
 	@t/run lint unit fast all
 test-root: $(NEEDS) ## the above and what needs root
 	@t/run lint unit fast all root
+test-kernel: $(NEEDS) ## the kernel of profile micro, built twice: minutes, and in no other target
+	@BATS_TEST_TIMEOUT=7200 t/run kernel
 lint: $(NEEDS) ## formatting, static analysis, both compilers, scripts, man pages
 	@t/run lint
 
@@ -158,18 +161,39 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
+# fcvm-net once more, with the steps at which tests hold it to kill it (bin/fcvm-net/failpoint.h).
+$(B)/failpoint/%.o: %.c | $(DEPS_FIRST)
+	@mkdir -p $(@D)
+	@echo "  FAIL  $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -DFCVM_FAILPOINTS -MMD -MP -c -o $@ $<
+
+$(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c)) $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
+
 # Stands for a VMM that restores a machine, in tests of the page server.
 $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
+
+# What asks a file system about POSIX; static, because a container in a VM has no libraries for it.
+$(B)/t/fcvm-posix: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/posix/*.c))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) -static -o $@ $^
+
+$(B)/t/fcvm-stress: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/stress/*.c)) $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) -static -o $@ $^ $(LIBS) -pthread
 
 # Stands for Firecracker; found by its name in PATH.
 $(B)/t/fakefc/firecracker: $(wildcard t/lib/fakefc/*.c) $(wildcard t/lib/fakefc/*.h) $(B)/libfcvm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(LIBS)
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/memclient \
-  $(B)/t/fakefc/firecracker
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
+  $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
@@ -211,4 +235,4 @@ clean: ## remove build/
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .PHONY: all clean help deps quickstart check lint install uninstall bench fuzz soak test-unit test-fast \
-  test-all test-root container-test-unit container-test-fast container-test-all container-test-root
+  test-all test-root test-kernel container-test-unit container-test-fast container-test-all container-test-root

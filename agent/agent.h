@@ -40,6 +40,10 @@ struct agent {
 		int64_t until_ms;
 	} pausing;
 	bool have_image;
+	bool staged;             /* the container's first process has nothing left to do but wait */
+	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */
+	bool resumed;            /* just now: clock and counters are right for the first plan */
+	unsigned mtu;
 	bool failed, reported; /* the container never ran; EXIT was queued */
 	bool killed;           /* SIGKILL came from the host */
 	struct err failure;
@@ -62,6 +66,15 @@ void agent_signal_container(struct agent *a, int sig);
 void agent_reap(struct agent *a);
 void agent_stage_event(void *ctx, uint32_t events);
 void agent_check_end(struct agent *a);
+void agent_limit_memory(void);
+uint64_t agent_oom_kills(void);
+
+/* resume.c */
+void agent_set_clock(const json_t *message);
+int agent_resume(struct agent *a, const json_t *message, struct err *e);
+/* Says READY as soon as the machine can be saved. */
+int agent_template(struct agent *a, const json_t *message, struct err *e);
+void agent_check_ready(struct agent *a);
 
 /* ask.c: answers to the host's questions about the container. A new reference: the answer's
  * members, or "error". NULL: it comes later. */

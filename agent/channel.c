@@ -70,6 +70,10 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 	type = json_string_value(json_object_get(m, "type"));
 	if (type && !strcmp(type, "PLAN"))
 		return agent_plan(a, m, e);
+	if (type && !strcmp(type, "RESUME"))
+		return agent_resume(a, m, e);
+	if (type && !strcmp(type, "TEMPLATE"))
+		return agent_template(a, m, e);
 	if (type && !strcmp(type, "ASK"))
 		answer(a, m);
 	else if (type && !strcmp(type, "BYE"))

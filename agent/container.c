@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 {
@@ -33,20 +32,27 @@ static void cgroup_set(const char *file, uint64_t a, uint64_t b)
 
 /* The container may use what the machine has left; a little stays with the kernel and the agent,
  * so that a greedy container is ended by its own cgroup and the machine lives to report it. */
-static void limit(const json_t *plan)
+void agent_limit_memory(void)
 {
 	uint64_t memory = meminfo_available(), reserve = 16 << 20;
-	json_int_t milli =
-	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
 
 	if (memory > 4 * reserve)
 		cgroup_set("memory.max", memory - reserve, 0);
+}
+
+static void limit(const struct agent *a, const json_t *plan)
+{
+	json_int_t milli =
+	        json_integer_value(json_object_get(json_object_get(plan, "fcvm"), "cpuMilli"));
+
+	if (!a->ready) /* else it was done before the machine was saved */
+		agent_limit_memory();
 	if (milli > 0)
 		cgroup_set("cpu.max", (uint64_t)milli * 100, 100000);
 }
 
 /* How many processes of the container's cgroup were killed for memory. */
-static uint64_t oom_kills(void)
+uint64_t agent_oom_kills(void)
 {
 	auto_file FILE *f = fopen(STAGE_CGROUP "/memory.events", "re");
 	unsigned long long kills = 0;
@@ -86,15 +92,6 @@ static int start_with_pipes(struct agent *a, const char *text, bool interactive,
 	        &a->container, steal_fd(&in), steal_fd(&out), steal_fd(&err_out), false);
 }
 
-static void set_clock(const json_t *message)
-{
-	json_int_t ns = json_integer_value(json_object_get(message, "time"));
-	struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-
-	if (ns > 0)
-		clock_settime(CLOCK_REALTIME, &ts);
-}
-
 int agent_stage(struct agent *a, struct err *e)
 {
 	if (stage_prepare(&a->stage, e) < 0)
@@ -129,15 +126,18 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		return -1;
 	json_decref(a->plan);
 	a->plan = json_deep_copy(plan);
-	a->oom_before = oom_kills();
+	if (!a->resumed)
+		a->oom_before = agent_oom_kills();
 	a->container.pid = a->stage.pid;
 	if (a->failed) /* its report goes out now that the host waits for one */
 		return 0;
-	set_clock(message);
+	if (!a->resumed)
+		agent_set_clock(message);
+	a->resumed = false;
 	if (volumes_mount(&a->volumes, plan, e) < 0)
 		return -1;
-	limit(plan);
-	if (interface_apply(plan, e) < 0)
+	limit(a, plan);
+	if (interface_apply(plan, &a->mtu, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "process"), "terminal"))) {
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
@@ -162,6 +162,10 @@ void agent_stage_event(void *ctx, uint32_t events)
 	switch (stage_news(a->stage.sock, &master, &e)) {
 	case STAGE_NONE:
 		return;
+	case STAGE_READY:
+		a->staged = true;
+		agent_check_ready(a);
+		return;
 	case STAGE_TERMINAL:
 		session_terminal(&a->container, master, a->interactive, a->rows, a->cols);
 		return;
@@ -174,6 +178,7 @@ void agent_stage_event(void *ctx, uint32_t events)
 		break;
 	}
 	loop_drop(&a->loop, &a->stage_watch, &a->stage.sock);
+	agent_check_ready(a);
 	agent_check_end(a);
 }
 
@@ -218,6 +223,6 @@ void agent_check_end(struct agent *a)
 		return;
 	session_report(s, a->failed ? &a->failure : NULL,
 	        !a->failed && WIFSIGNALED(s->wstatus) && WTERMSIG(s->wstatus) == SIGKILL &&
-	                !a->killed && oom_kills() > a->oom_before);
+	                !a->killed && agent_oom_kills() > a->oom_before);
 	a->reported = true;
 }

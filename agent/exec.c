@@ -117,6 +117,7 @@ static void news(void *ctx, uint32_t events)
 	}
 	switch (stage_news(x->sock, &master, &e)) {
 	case STAGE_NONE:
+	case STAGE_READY:
 		return;
 	case STAGE_TERMINAL:
 		if (x->closed)

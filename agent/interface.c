@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #define INTERFACE "eth0"
+#define MTU       1500 /* unless the plan has another */
 #define MTU_MIN   1280
 #define MTU_MAX   65535
 
@@ -48,7 +49,7 @@ int interface_prepare(struct err *e)
 	return n < 0 ? err_sys(e, "cannot set up the network") : 0;
 }
 
-int interface_apply(const void *plan_json, struct err *e)
+int interface_apply(const void *plan_json, unsigned *last, struct err *e)
 {
 	const json_t *network = json_object_get(plan_json, "network");
 	json_int_t mtu = json_integer_value(json_object_get(network, "mtu"));
@@ -56,11 +57,15 @@ int interface_apply(const void *plan_json, struct err *e)
 	int index, n;
 
 	if (mtu < MTU_MIN || mtu > MTU_MAX)
+		mtu = MTU;
+	if ((unsigned)mtu == (*last ? *last : MTU))
 		return 0;
 	n = rtnl_open(&r, 0);
 	index = n < 0 ? n : rtnl_index(&r, INTERFACE);
 	n = index < 0 ? index : rtnl_up(&r, index, (unsigned)mtu, NULL);
 	rtnl_close(&r);
+	if (n == 0)
+		*last = (unsigned)mtu;
 	errno = -n;
 	return n < 0 && n != -ENODEV ? err_sys(e, "cannot set the network's MTU") : 0;
 }

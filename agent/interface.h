@@ -7,7 +7,8 @@
 /* Brings the interface up with its addresses and routes, if the machine has one. 0, or -1. */
 int interface_prepare(struct err *e);
 
-/* What the plan (json_t) says of it. 0, or -1. */
-int interface_apply(const void *plan_json, struct err *e);
+/* What the plan (json_t) says of it, unless it is so already. *mtu: the one applied last, 0: none.
+ * 0, or -1. */
+int interface_apply(const void *plan_json, unsigned *mtu, struct err *e);
 
 #endif

@@ -262,7 +262,16 @@ static int read_only(const char *path, struct err *e)
 	return 0;
 }
 
-static int each_path(const json_t *list, int (*fn)(const char *, struct err *), struct err *e)
+/* Whether the path is the directory or below it. NULL: every path is. */
+static bool is_under(const char *path, const char *dir)
+{
+	size_t n = dir ? strlen(dir) : 0;
+
+	return !dir || (!strncmp(path, dir, n) && (!path[n] || path[n] == '/'));
+}
+
+static int each_path(
+        const json_t *list, const char *under, int (*fn)(const char *, struct err *), struct err *e)
 {
 	size_t i;
 	json_t *p;
@@ -271,7 +280,7 @@ static int each_path(const json_t *list, int (*fn)(const char *, struct err *), 
 	{
 		const char *path = json_string_value(p);
 
-		if (path && *path == '/' && fn(path, e) < 0)
+		if (path && *path == '/' && is_under(path, under) && fn(path, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -330,27 +339,45 @@ static int privileged(struct err *e)
 	return 0;
 }
 
+static int hide(const json_t *plan, const char *under, struct err *e)
+{
+	const json_t *linux_part = json_object_get(plan, "linux");
+
+	if (each_path(json_object_get(linux_part, "maskedPaths"), under, mask, e) < 0)
+		return -1;
+	return each_path(json_object_get(linux_part, "readonlyPaths"), under, read_only, e);
+}
+
+int stage_hide(const void *plan_json, struct err *e)
+{
+	return hide(plan_json, NULL, e);
+}
+
 /* In the order of the plan, in which a mount comes after those above it. */
-static int mount_all(const json_t *list, const int *volumes, size_t n_volumes, struct err *e)
+static int mount_all(const json_t *plan, const struct stage_done *done, struct err *e)
 {
 	const json_t *m;
 	size_t i, k = 0;
 
-	json_array_foreach(list, i, m)
+	json_array_foreach(json_object_get(plan, "mounts"), i, m)
 	{
+		const char *at = json_string_value(json_object_get(m, "destination"));
 		bool volume = volume_is(m);
 
-		if (volume && k == n_volumes)
+		if (volume && k == done->n_volumes)
 			return err_set(e, FCVM_EX_FAIL, "the agent did not hand over the volumes");
-		if ((volume ? stage_volume(m, volumes[k++], e) : mount_tmpfs(m, e)) < 0)
+		if ((volume ? stage_volume(m, done->volumes[k++], e) : mount_tmpfs(m, e)) < 0)
+			return -1;
+		/* What the mount covers of what is hidden already is hidden once more. */
+		if (done->hidden && hide(plan, at, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes, struct err *e)
+int stage_mount_plan(const void *plan_json, const struct stage_done *done, struct err *e)
 {
-	const json_t *plan = plan_json, *linux_part = json_object_get(plan, "linux");
+	const json_t *plan = plan_json;
 	const char *hostname = json_string_value(json_object_get(plan, "hostname"));
 
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
@@ -360,10 +387,9 @@ int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes
 	if (json_is_true(json_object_get(json_object_get(plan, "fcvm"), "privileged")) &&
 	        privileged(e) < 0)
 		return -1;
-	if (mount_all(json_object_get(plan, "mounts"), volumes, n_volumes, e) < 0)
+	if (mount_all(plan, done, e) < 0)
 		return -1;
-	if (each_path(json_object_get(linux_part, "maskedPaths"), mask, e) < 0 ||
-	        each_path(json_object_get(linux_part, "readonlyPaths"), read_only, e) < 0)
+	if (!done->hidden && hide(plan, NULL, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(json_object_get(plan, "root"), "readonly")) &&
 	        mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | locked_flags("/"), NULL) <

@@ -79,9 +79,10 @@ static void put_resolver(FILE *f, const json_t *network)
 	put_words(f, "options", json_object_get(network, "options"));
 }
 
+/* The files are new and empty. */
 static int save(const char *path, const char *data, size_t n, struct err *e)
 {
-	auto_fd int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : write_full(fd, data, n);
 
 	if (r == 0)

@@ -23,6 +23,8 @@
 #include <sys/syscall.h>
 #include <termios.h>
 
+#define MESSAGE_MAX ((size_t)64 << 10) /* well below what a socket takes at once */
+
 static json_t *load_plan(int fd, struct err *e)
 {
 	off_t size = lseek(fd, 0, SEEK_END);
@@ -40,34 +42,74 @@ static json_t *load_plan(int fd, struct err *e)
 	return json_parse(text, (size_t)size, "the plan", e);
 }
 
+/* What the agent sends: a kind, the plan, and perhaps the standard descriptors. */
+struct order {
+	char kind; /* 'P' to run it, 'T' to get ready for it */
+	json_t *plan;
+	int stdio[3];
+	bool has_stdio;
+};
+
+/* A plan that is too long for a message comes as a file, ahead of the other descriptors. */
+static int receive(int sock, struct order *o, struct err *e)
+{
+	auto_free char *text = xcalloc(1, MESSAGE_MAX);
+	auto_fd int file = -1;
+	int fds[FDS_MAX];
+	size_t n_fds, first;
+	ssize_t r = fds_receive(sock, text, MESSAGE_MAX, fds, &n_fds, 0);
+
+	if (r <= 0)
+		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
+	first = n_fds % 3;
+	if (first)
+		file = fds[0];
+	o->kind = text[0];
+	o->has_stdio = n_fds >= 3;
+	for (size_t i = 0; i < 3; i++)
+		o->stdio[i] = o->has_stdio ? fds[first + i] : -1;
+	o->plan = first ? load_plan(file, e) : json_parse(text + 1, (size_t)r - 1, "the plan", e);
+	return o->plan ? 0 : -1;
+}
+
+/* A machine that will be saved: what every plan needs is done before. */
+static int prepare(int sock, const json_t *plan, struct err *e)
+{
+	if (stage_hide(plan, e) < 0)
+		return -1;
+	stage_warm(plan);
+	if (fds_send(sock, "R", 1, NULL, 0) < 0)
+		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
+	return 0;
+}
+
 /* Waits for the plan and becomes the container's command. Returns only with an error. */
 static int run(int sock, struct err *e)
 {
 	struct stage_how how = {.main = true, .sock = sock, .own = -1};
 	auto_json json_t *plan = NULL;
+	struct stage_done done = {.hidden = false};
+	struct order o = {0};
 	const json_t *own;
-	int fds[FDS_MAX], volumes[VOLUMES_MAX];
-	size_t n_fds, n_volumes;
-	char byte;
-	ssize_t r;
 
-	if (stage_mount_generic(e) < 0)
+	if (stage_mount_generic(e) < 0 || receive(sock, &o, e) < 0)
 		return -1;
-	r = fds_receive(sock, &byte, 1, fds, &n_fds, 0);
-	if (r <= 0 || (n_fds != 1 && n_fds != FDS_MAX))
-		return err_set(e, FCVM_EX_FAIL, "the agent went away before the container ran");
-	plan = load_plan(fds[0], e);
-	if (!plan || stage_volumes_take(sock, plan, volumes, &n_volumes, e) < 0)
-		return -1;
-	if (n_fds == 1) {
-		if (stage_terminal(sock, true, e) < 0)
+	while (o.kind == 'T') {
+		auto_json json_t *like = o.plan;
+
+		if (prepare(sock, like, e) < 0 || receive(sock, &o, e) < 0)
 			return -1;
-	} else {
-		for (int i = 0; i < 3; i++)
-			if (dup2(fds[i + 1], i) < 0)
-				return err_sys(e, "cannot set up descriptor %d", i);
+		done.hidden = true;
 	}
-	if (stage_mount_plan(plan, volumes, n_volumes, e) < 0)
+	plan = o.plan;
+	if (stage_volumes_take(sock, plan, done.volumes, &done.n_volumes, e) < 0)
+		return -1;
+	if (!o.has_stdio && stage_terminal(sock, true, e) < 0)
+		return -1;
+	for (int i = 0; o.has_stdio && i < 3; i++)
+		if (dup2(o.stdio[i], i) < 0)
+			return err_sys(e, "cannot set up descriptor %d", i);
+	if (stage_mount_plan(plan, &done, e) < 0)
 		return -1;
 	own = json_object_get(plan, "fcvm");
 	how.create_cwd = json_is_true(json_object_get(own, "createCwd"));
@@ -117,6 +159,22 @@ static void __attribute__((noreturn)) child(int sock)
 	stage_fail(sock, &e);
 }
 
+/* Held, the namespaces outlive the container: their last user would take them apart in its exit,
+ * and the exit is what everybody waits for. */
+static void hold_namespaces(struct stage *st)
+{
+	static const char *const kinds[] = {"mnt", "ipc"};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		char path[40];
+
+		if (st->held[i] > 0)
+			close(st->held[i]);
+		snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)st->pid, kinds[i]);
+		st->held[i] = open(path, O_RDONLY | O_CLOEXEC);
+	}
+}
+
 int stage_prepare(struct stage *st, struct err *e)
 {
 	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS |
@@ -143,27 +201,54 @@ int stage_prepare(struct stage *st, struct err *e)
 	close(pair[1]);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	st->sock = pair[0];
+	hold_namespaces(st);
 	return 0;
 }
 
-int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+static int plan_file(const char *plan, size_t n, struct err *e)
 {
 	auto_fd int file = memfd_create("plan", MFD_CLOEXEC);
-	int fds[FDS_MAX] = {
-	        file, stdio ? stdio[0] : -1, stdio ? stdio[1] : -1, stdio ? stdio[2] : -1};
-	int r;
+	int r = file < 0 ? -errno : write_full(file, plan, n);
 
-	if (file < 0)
-		return err_sys(e, "cannot make a memory file");
-	r = write_full(file, plan, n);
-	if (r == 0)
-		r = fds_send(st->sock, "P", 1, fds, stdio ? FDS_MAX : 1);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot hand over the plan") : steal_fd(&file);
+}
+
+static int send_plan(
+        struct stage *st, char kind, const char *plan, size_t n, const int stdio[3], struct err *e)
+{
+	auto_free char *text = xcalloc(1, MESSAGE_MAX);
+	bool fits = n < MESSAGE_MAX;
+	auto_fd int file = fits ? -1 : plan_file(plan, n, e);
+	size_t n_fds = 0;
+	int fds[FDS_MAX], r;
+
+	if (!fits && file < 0)
+		return -1;
+	text[0] = kind;
+	if (fits)
+		memcpy(text + 1, plan, n);
+	else
+		fds[n_fds++] = file;
+	for (int i = 0; stdio && i < 3; i++)
+		fds[n_fds++] = stdio[i];
+	r = fds_send(st->sock, text, fits ? n + 1 : 1, fds, n_fds);
 	/* A process that has failed already closed its end: what it has sent says why. */
 	if (r < 0 && r != -EPIPE) {
 		errno = -r;
 		return err_sys(e, "cannot hand over the plan");
 	}
 	return 0;
+}
+
+int stage_ready(struct stage *st, const char *plan, size_t n, struct err *e)
+{
+	return send_plan(st, 'T', plan, n, NULL, e);
+}
+
+int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+{
+	return send_plan(st, 'P', plan, n, stdio, e);
 }
 
 enum stage_news stage_news(int sock, int *master, struct err *e)
@@ -181,6 +266,8 @@ enum stage_news stage_news(int sock, int *master, struct err *e)
 		return STAGE_NONE;
 	if (n == 0)
 		return STAGE_RUNNING;
+	if (n == 1 && text[0] == 'R')
+		return STAGE_READY;
 	if (n == 1 && text[0] == 'T' && n_fds == 1) {
 		*master = fds[0];
 		return STAGE_TERMINAL;

@@ -6,6 +6,7 @@
 #define FCVM_STAGE_H
 
 #include "err.h"
+#include "volume.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,17 +14,23 @@
 
 struct stage {
 	pid_t pid;
-	int sock; /* SOCK_SEQPACKET, non-blocking; -1 once the process runs */
+	int sock;    /* SOCK_SEQPACKET, non-blocking; -1 once the process runs */
+	int held[2]; /* its namespaces; 0 or -1: none */
 };
 
 /* Forks the process. The root file system must be mounted at STAGE_ROOTFS. */
 int stage_prepare(struct stage *st, struct err *e);
+
+/* Asks the waiting process to do ahead what a plan like this one (JSON text) will need: STAGE_READY
+ * tells when it is done. Every plan that comes then has the same maskedPaths and readonlyPaths. */
+int stage_ready(struct stage *st, const char *plan, size_t n, struct err *e);
 
 /* Hands over the plan (JSON text) and the standard descriptors (ignored with a terminal). */
 int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e);
 
 enum stage_news {
 	STAGE_NONE,     /* nothing yet */
+	STAGE_READY,    /* it is as stage_ready() wanted it */
 	STAGE_TERMINAL, /* *master is the terminal's master side, owned by the caller */
 	STAGE_RUNNING,  /* the command was executed */
 	STAGE_FAILED    /* e has the exit status and the reason */
@@ -37,8 +44,17 @@ enum stage_news stage_news(int sock, int *master, struct err *e);
 
 /* Inside the process (mounts.c, identity.c, run.c). */
 int stage_mount_generic(struct err *e);
-/* volumes: the plan's, in its order; each is closed when it was mounted. */
-int stage_mount_plan(const void *plan_json, const int *volumes, size_t n_volumes, struct err *e);
+/* What is prepared already: hidden: stage_hide() was called for a plan of the same paths; volumes:
+ * the plan's mounts, in its order. */
+struct stage_done {
+	bool hidden;
+	int volumes[VOLUMES_MAX];
+	size_t n_volumes;
+};
+int stage_mount_plan(const void *plan_json, const struct stage_done *done, struct err *e);
+int stage_hide(const void *plan_json, struct err *e);
+/* Reads what a command of this plan will read at its start, so that it is in memory. */
+void stage_warm(const void *plan_json);
 /* Makes a terminal of the mounted /dev/pts the process's own and its standard streams, and sends
  * the master to the agent. console: bind it to /dev/console, too. */
 int stage_terminal(int sock, bool console, struct err *e);

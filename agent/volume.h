@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define VOLUME_DIR  "/volumes"
-#define VOLUMES_MAX 24
+#define VOLUMES_MAX 32
 
 struct volumes {
 	size_t n;

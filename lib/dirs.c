@@ -71,3 +71,11 @@ char *dirs_libexec(void)
 {
 	return beside_bin("libexec");
 }
+
+char *dirs_program(const char *name)
+{
+	char *stem = beside_bin("bin"), *path = xasprintf("%s-%s", stem, name);
+
+	free(stem);
+	return path;
+}

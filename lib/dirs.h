@@ -6,6 +6,7 @@
  *   run    $FCVM_RUN_BASE, else root: /run/fcvm, else ${XDG_RUNTIME_DIR:-/tmp/fcvm-UID}/fcvm
  *   share  ../share/fcvm beside the program's folder (kernel profiles, examples)
  *   libexec ../libexec/fcvm beside the program's folder (the guest agent)
+ *   program ../bin/fcvm-NAME beside the program's folder
  */
 #ifndef FCVM_DIRS_H
 #define FCVM_DIRS_H
@@ -14,5 +15,6 @@ char *dirs_data(void);
 char *dirs_run(void);
 char *dirs_share(void);
 char *dirs_libexec(void);
+char *dirs_program(const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,8 +77,9 @@ static void end_nest(struct request *q, struct rtattr *a)
 }
 
 /* Sends, and receives the answer to this request into a; other messages on the way are news of a
- * group and passed over. With `ack`, the answer is only whether it was done. */
-static int talk(struct rtnl *r, struct request *q, union answer *a, bool ack)
+ * group and passed over. With `ack`, the answer is only whether it was done. length: of what came,
+ * which is more than one message where a list was asked for; may be NULL. */
+static int talk(struct rtnl *r, struct request *q, union answer *a, bool ack, ssize_t *length)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	ssize_t n;
@@ -95,6 +97,8 @@ static int talk(struct rtnl *r, struct request *q, union answer *a, bool ack)
 			return -errno;
 		if (!NLMSG_OK(&a->h, (uint32_t)n) || a->h.nlmsg_seq != r->seq)
 			continue;
+		if (length)
+			*length = n;
 		if (a->h.nlmsg_type != NLMSG_ERROR)
 			return 0;
 		return ((struct nlmsgerr *)NLMSG_DATA(&a->h))->error;
@@ -105,7 +109,7 @@ static int do_it(struct rtnl *r, struct request *q)
 {
 	union answer a;
 
-	return talk(r, q, &a, true);
+	return talk(r, q, &a, true, NULL);
 }
 
 static size_t size_of(int family)
@@ -126,17 +130,17 @@ int rtnl_index(struct rtnl *r, const char *name)
 	int e;
 
 	by_name(&q, name);
-	e = talk(r, &q, &a, false);
+	e = talk(r, &q, &a, false, NULL);
 	if (e < 0)
 		return e;
 	return ((struct ifinfomsg *)NLMSG_DATA(&a.h))->ifi_index;
 }
 
-/* The attribute's data in an answer with a body of that size, or NULL if missing or short. */
-static const void *attribute(union answer *a, size_t body, uint16_t type, size_t size)
+/* The attribute's data in a message with a body of that size, or NULL if missing or short. */
+static const void *attribute(const struct nlmsghdr *h, size_t body, uint16_t type, size_t size)
 {
-	int left = (int)a->h.nlmsg_len - (int)NLMSG_SPACE(body);
-	struct rtattr *at = (struct rtattr *)(a->bytes + NLMSG_SPACE(body));
+	int left = (int)h->nlmsg_len - (int)NLMSG_SPACE(body);
+	const struct rtattr *at = (const struct rtattr *)((const uint8_t *)h + NLMSG_SPACE(body));
 
 	for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
 		if (at->rta_type == type && RTA_PAYLOAD(at) >= size)
@@ -153,11 +157,76 @@ int rtnl_mtu(struct rtnl *r, int index)
 
 	begin(&q, RTM_GETLINK, 0, sizeof q.link);
 	q.link.ifi_index = index;
-	e = talk(r, &q, &a, false);
+	e = talk(r, &q, &a, false, NULL);
 	if (e < 0)
 		return e;
-	mtu = attribute(&a, sizeof(struct ifinfomsg), IFLA_MTU, sizeof *mtu);
+	mtu = attribute(&a.h, sizeof(struct ifinfomsg), IFLA_MTU, sizeof *mtu);
 	return mtu && *mtu < 1 << 20 ? (int)*mtu : -EINVAL;
+}
+
+int rtnl_mac(struct rtnl *r, int index, uint8_t mac[6])
+{
+	const void *address;
+	struct request q;
+	union answer a;
+	int e;
+
+	begin(&q, RTM_GETLINK, 0, sizeof q.link);
+	q.link.ifi_index = index;
+	e = talk(r, &q, &a, false, NULL);
+	if (e < 0)
+		return e;
+	address = attribute(&a.h, sizeof(struct ifinfomsg), IFLA_ADDRESS, 6);
+	if (((struct ifinfomsg *)NLMSG_DATA(&a.h))->ifi_type != ARPHRD_ETHER || !address)
+		return -ENOTSUP;
+	memcpy(mac, address, 6);
+	return 0;
+}
+
+/* Looks for the address in one message of the list. */
+static bool has_prefix(
+        const struct nlmsghdr *h, int index, int family, const void *address, int *prefix)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	const void *own;
+
+	if (h->nlmsg_type != RTM_NEWADDR || m->ifa_index != (uint32_t)index ||
+	        m->ifa_family != family)
+		return false;
+	own = attribute(h, sizeof *m, IFA_LOCAL, size_of(family));
+	if (!own) /* IPv6 */
+		own = attribute(h, sizeof *m, IFA_ADDRESS, size_of(family));
+	if (!own || memcmp(own, address, size_of(family)) != 0)
+		return false;
+	*prefix = m->ifa_prefixlen;
+	return true;
+}
+
+int rtnl_prefix(struct rtnl *r, int index, int family, const void *address)
+{
+	int prefix = -EADDRNOTAVAIL;
+	struct request q;
+	union answer a;
+	ssize_t n = 0;
+	int e;
+
+	begin(&q, RTM_GETADDR, NLM_F_DUMP, sizeof q.address);
+	q.address.ifa_family = (uint8_t)family;
+	for (e = talk(r, &q, &a, false, &n); e == 0;) {
+		int left = (int)n;
+
+		for (struct nlmsghdr *h = &a.h; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return prefix;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
+			has_prefix(h, index, family, address, &prefix);
+		}
+		n = recv(r->fd, &a, sizeof a, 0);
+		e = n < 0 && errno != EINTR ? -errno : 0;
+		n = n < 0 ? 0 : n;
+	}
+	return e;
 }
 
 int rtnl_up(struct rtnl *r, int index, unsigned mtu, const uint8_t *mac)
@@ -190,20 +259,30 @@ int rtnl_address(struct rtnl *r, int index, int family, const void *address, int
 	return do_it(r, &q);
 }
 
-int rtnl_default_route(struct rtnl *r, int index, int family, const void *gateway)
+int rtnl_route(struct rtnl *r, int index, int family, const void *destination, int prefix,
+        const void *gateway)
 {
 	uint32_t oif = (uint32_t)index;
 	struct request q;
 
 	begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof q.route);
 	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_dst_len = (uint8_t)prefix;
 	q.route.rtm_table = RT_TABLE_MAIN;
 	q.route.rtm_protocol = RTPROT_STATIC;
-	q.route.rtm_scope = RT_SCOPE_UNIVERSE;
+	q.route.rtm_scope = gateway || family != AF_INET ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	q.route.rtm_type = RTN_UNICAST;
-	add(&q, RTA_GATEWAY, gateway, size_of(family));
+	if (prefix)
+		add(&q, RTA_DST, destination, size_of(family));
+	if (gateway)
+		add(&q, RTA_GATEWAY, gateway, size_of(family));
 	add(&q, RTA_OIF, &oif, sizeof oif);
 	return do_it(r, &q);
+}
+
+int rtnl_default_route(struct rtnl *r, int index, int family, const void *gateway)
+{
+	return rtnl_route(r, index, family, NULL, 0, gateway);
 }
 
 int rtnl_veth(struct rtnl *r, const char *name, const char *peer, int netns_fd, unsigned mtu)
@@ -242,13 +321,13 @@ int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *sour
 	q.route.rtm_dst_len = (uint8_t)(8 * size_of(family));
 	add(&q, RTA_DST, destination, size_of(family));
 	memset(source, 0, size_of(family));
-	e = talk(r, &q, &a, false);
+	e = talk(r, &q, &a, false, NULL);
 	if (e < 0)
 		return e;
 	if (((struct rtmsg *)NLMSG_DATA(&a.h))->rtm_type != RTN_UNICAST)
 		return -ENETUNREACH;
-	oif = attribute(&a, sizeof(struct rtmsg), RTA_OIF, sizeof *oif);
-	from = attribute(&a, sizeof(struct rtmsg), RTA_PREFSRC, size_of(family));
+	oif = attribute(&a.h, sizeof(struct rtmsg), RTA_OIF, sizeof *oif);
+	from = attribute(&a.h, sizeof(struct rtmsg), RTA_PREFSRC, size_of(family));
 	if (from)
 		memcpy(source, from, size_of(family));
 	return oif ? (int)*oif : -ENETUNREACH;

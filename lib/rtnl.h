@@ -31,6 +31,9 @@ int rtnl_up(struct rtnl *r, int index, unsigned mtu, const uint8_t *mac);
 /* Adds an address that is usable at once (no duplicate address detection). */
 int rtnl_address(struct rtnl *r, int index, int family, const void *address, int prefix);
 
+/* By way of the gateway, or NULL: the destination is on the link. */
+int rtnl_route(struct rtnl *r, int index, int family, const void *destination, int prefix,
+        const void *gateway);
 int rtnl_default_route(struct rtnl *r, int index, int family, const void *gateway);
 
 /* Makes a pair of links: `name` here, `peer` in the network namespace netns_fd. The name is taken
@@ -44,5 +47,12 @@ int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *sour
 
 /* The link's MTU, or -errno. */
 int rtnl_mtu(struct rtnl *r, int index);
+
+/* The link's MAC address; -ENOTSUP if it is no Ethernet. */
+int rtnl_mac(struct rtnl *r, int index, uint8_t mac[6]);
+
+/* The length of the prefix that this address has on the link; -EADDRNOTAVAIL if the link has it
+ * not. */
+int rtnl_prefix(struct rtnl *r, int index, int family, const void *address);
 
 #endif

@@ -36,6 +36,12 @@ static char *text_of(const json_t *doc, const char *key)
 	return xstrdup(s ? s : "");
 }
 
+static json_t *about_kernel(const json_t *doc)
+{
+	return json_pack("{s:O?, s:O?, s:O?}", "key", json_object_get(doc, "kernel"), "profile",
+	        json_object_get(doc, "profile"), "release", json_object_get(doc, "release"));
+}
+
 int assets_load(const char *data_dir, struct assets *a, struct err *e)
 {
 	auto_free char *path = xasprintf("%s/setup.json", data_dir);
@@ -55,6 +61,7 @@ int assets_load(const char *data_dir, struct assets *a, struct err *e)
 	}
 	a->accel = text_of(doc, "accel");
 	a->append = text_of(doc, "append");
+	a->about = about_kernel(doc);
 	return 0;
 }
 
@@ -64,6 +71,7 @@ void assets_free(struct assets *a)
 	free(a->initrd);
 	free(a->accel);
 	free(a->append);
+	json_decref(a->about);
 	*a = (struct assets){0};
 }
 
@@ -147,15 +155,13 @@ static int model(const char *data_dir, uint64_t bytes, struct err *e)
 	return fd >= 0 ? fd : err_sys(e, "cannot open %s", path);
 }
 
-int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
+int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e)
 {
-	auto_fd int from = model(data_dir, bytes, e), to = -1;
 	auto_free char *dir = xasprintf("%s/scratch", data_dir);
-	int r;
+	auto_fd int to = -1;
+	int r = mkdir_p(dir, 0700);
 
-	if (from < 0)
-		return -1;
-	to = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	to = r < 0 ? -1 : open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (to < 0)
 		return err_sys(e, "cannot make a scratch disk in %s", dir);
 	r = copy_sparse(from, to);
@@ -165,4 +171,11 @@ int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
 	}
 	*fd = steal_fd(&to);
 	return 0;
+}
+
+int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e)
+{
+	auto_fd int from = model(data_dir, bytes, e);
+
+	return from < 0 ? -1 : assets_scratch_like(data_dir, from, fd, e);
 }

@@ -6,12 +6,14 @@
 
 #include "err.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 struct assets {
 	char *kernel, *initrd; /* paths */
 	char *accel;           /* the accelerator that setup found working */
 	char *append;          /* kernel arguments of the kernel's profile, perhaps empty */
+	json_t *about;         /* {"key", "profile", "release"} of the kernel, for people */
 };
 
 /* Reads setup.json of the data directory. Without it: the sentence that says what to do. */
@@ -25,5 +27,7 @@ int assets_image(const char *image_dir, int *root, int *lock, struct err *e);
 /* An unlinked, sparse, freshly formatted ext4 disk of this many bytes, opened read-write. Formatted
  * once a size and copied from then on. */
 int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e);
+/* The same with the contents of a disk that is there. */
+int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "num.h"
 #include "status.h"
+#include "supervise.h"
 
 #include <endian.h>
 #include <fcntl.h>
@@ -126,7 +127,8 @@ int vol_complete(json_t *plan, const struct vol *v, struct err *e)
 	return 0;
 }
 
-int vol_news(int keeper, char *text, size_t size)
+/* What came from fcvm-vol, in text: 1; 0: nothing yet. */
+static int news(int keeper, char *text, size_t size)
 {
 	ssize_t n = recv(keeper, text, size - 1, MSG_DONTWAIT);
 
@@ -139,4 +141,21 @@ int vol_news(int keeper, char *text, size_t size)
 		if ((unsigned char)*c < ' ')
 			*c = '?';
 	return 1;
+}
+
+/* A container whose files are gone can only be ended. */
+void vol_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+
+	(void)events;
+	if (!news(m->o->volumes, m->lost, sizeof m->lost))
+		return;
+	loop_remove(&m->loop, &m->volume_watch);
+	m->restart.asked = false;
+	m->restart.policy = "no";
+	if (m->phase == PHASE_RUN && m->running)
+		machine_stop(m, machine_stop_signal(m), m->stop_timeout_ms);
+	else if (!m->reported)
+		machine_end(m);
 }

@@ -30,7 +30,7 @@ void vol_connected(struct vol *v);
 /* Adds the volumes to the plan's mounts. */
 int vol_complete(json_t *plan, const struct vol *v, struct err *e);
 
-/* What came from fcvm-vol, in text: 1; 0: nothing yet. */
-int vol_news(int keeper, char *text, size_t size);
+/* Event of a machine's connection to fcvm-vol (loop.h): a server has ended, and the run ends. */
+void vol_event(void *ctx, uint32_t events);
 
 #endif

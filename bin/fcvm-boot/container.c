@@ -6,6 +6,7 @@
 #include "health.h"
 #include "json.h"
 #include "supervise.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -177,6 +178,7 @@ static void container_exit(struct machine *m, const struct frame *f)
 		return;
 	}
 	m->reported = true;
+	trace("container: ended");
 	container_over(m, m->status, m->failed ? m->error : NULL);
 }
 
@@ -198,6 +200,7 @@ void container_started(struct machine *m)
 	if (m->running)
 		return;
 	m->running = true;
+	trace("container: runs");
 	m->started_ns = clock_real_ns();
 	if (m->in_over && m->interactive && !m->terminal) {
 		m->in_eof = true;

@@ -5,15 +5,17 @@
 #include "clock.h"
 #include "json.h"
 #include "supervise.h"
+#include "trace.h"
 #include "version.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define END_MS 30000 /* for a machine that was told to end */
+#define END_MS        30000 /* for a machine that was told to end */
+#define ENTROPY_BYTES 64
 
 static void put_failed(struct machine *m, int r)
 {
@@ -44,19 +46,25 @@ void dialogue_signal(struct machine *m, int sig)
 
 void dialogue_plan(struct machine *m)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
 	m->running = m->paused = m->in_eof = false;
 	m->out_reset[0] = m->out_reset[1] = false;
 	m->granted[0] = m->granted[1] = 0;
 	m->in_pool = m->in_debt = 0;
 	for (struct conn *c = m->conns; c; c = c->next)
 		m->in_debt += c->in_granted;
-	dialogue_send(
-	        m, json_pack("{s:s, s:I, s:O}", "type", "PLAN", "time",
-	                   (json_int_t)ts.tv_sec * 1000000000 + ts.tv_nsec, "plan", m->o->plan));
+	dialogue_send(m, json_pack("{s:s, s:I, s:O}", "type", "PLAN", "time",
+	                         (json_int_t)clock_real_ns(), "plan", m->o->plan));
 	container_credit(m);
+}
+
+static void begin(struct machine *m)
+{
+	m->phase = PHASE_RUN;
+	m->deadline_ms = -1;
+	for (struct conn *c = m->conns; c; c = c->next)
+		if (c->front)
+			container_join(c, m->interactive);
+	dialogue_plan(m);
 }
 
 static void hello(struct machine *m, const json_t *j)
@@ -65,17 +73,66 @@ static void hello(struct machine *m, const json_t *j)
 		m->violation = "its agent speaks another protocol version: run 'fcvm setup' again";
 		return;
 	}
-	m->phase = PHASE_RUN;
-	m->deadline_ms = -1;
 	if (m->o->plan) {
-		for (struct conn *c = m->conns; c; c = c->next)
-			if (c->front)
-				container_join(c, m->interactive);
-		dialogue_plan(m);
+		begin(m);
 		return;
 	}
+	m->phase = PHASE_RUN;
 	m->deadline_ms = clock_ms() + END_MS;
-	dialogue_send(m, json_pack("{s:s}", "type", "BYE"));
+	if (m->o->ready)
+		dialogue_send(
+		        m, json_pack("{s:s, s:O}", "type", "TEMPLATE", "plan", m->o->ready_plan));
+	else
+		dialogue_send(m, json_pack("{s:s}", "type", "BYE"));
+}
+
+/* Random bytes, as the message has them. */
+static int entropy(char hex[2 * ENTROPY_BYTES + 1])
+{
+	unsigned char bytes[ENTROPY_BYTES];
+
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		return -1;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
+
+void dialogue_resume(struct machine *m)
+{
+	char hex[2 * ENTROPY_BYTES + 1];
+
+	if (entropy(hex) < 0) {
+		m->violation = "there is no entropy for it";
+		return;
+	}
+	dialogue_send(m, json_pack("{s:s, s:I, s:s}", "type", "RESUME", "time",
+	                         (json_int_t)clock_real_ns(), "entropy", hex));
+	begin(m);
+	/* The agent has been waiting: it is quick, or it is not there. */
+	m->deadline_ms = clock_ms() + END_MS;
+}
+
+static void ready(struct machine *m)
+{
+	struct err e = {.text = ""};
+
+	m->saved = m->o->ready(m->vmm, m->o->ready_ctx, &e) == 0;
+	if (!m->saved) {
+		m->fatal = true;
+		snprintf(m->error, sizeof m->error, "%s", e.text);
+	}
+	machine_end(m);
+}
+
+static void resumed(struct machine *m)
+{
+	m->resumed = true;
+	trace("agent: resumed");
+	if (m->o->resumed)
+		*m->o->resumed = true;
+	if (!m->stopping)
+		m->deadline_ms = -1;
 }
 
 static void fatal(struct machine *m, const json_t *j)
@@ -113,6 +170,10 @@ static void control(struct machine *m, const struct frame *f)
 		m->violation = "it sent a control message that is not understood";
 	else if (!strcmp(type, "HELLO") && m->phase == PHASE_BOOT)
 		hello(m, j);
+	else if (!strcmp(type, "READY") && m->phase == PHASE_RUN && m->o->ready)
+		ready(m);
+	else if (!strcmp(type, "RESUMED") && m->o->restored && !m->resumed)
+		resumed(m);
 	else if (!strcmp(type, "FATAL"))
 		fatal(m, j);
 	else if (!strcmp(type, "STARTED") && m->o->plan)

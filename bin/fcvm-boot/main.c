@@ -12,25 +12,27 @@
 #include <unistd.h>
 
 static const struct opt table[] = {
-        {0, "plan", "FILE", "run: what to run, see fcvm-plan(5)", OPT_STR,
+        {0, "plan", "FILE", "run, template: what to run, see fcvm-plan(5)", OPT_STR,
                 offsetof(struct run_opts, plan), false},
-        {0, "image", "DIR", "run: the image, as fcvm-cache pull printed it", OPT_STR,
+        {0, "image", "DIR", "run, template: the image, as fcvm-cache pull printed it", OPT_STR,
                 offsetof(struct run_opts, image), false},
-        {0, "kernel", "PATH", "run: ELF kernel to use; selftest: kernel directory", OPT_STR,
-                offsetof(struct run_opts, kernel), false},
-        {0, "initrd", "PATH", "run: initrd to use; selftest: initrd directory", OPT_STR,
+        {0, "kernel", "PATH", "run, template: ELF kernel to use; selftest: kernel directory",
+                OPT_STR, offsetof(struct run_opts, kernel), false},
+        {0, "initrd", "PATH", "run, template: initrd to use; selftest: initrd directory", OPT_STR,
                 offsetof(struct run_opts, initrd), false},
         {0, "accel", "NAME", "kvm or tcg (default: what setup or the probe found)", OPT_STR,
                 offsetof(struct run_opts, accel), false},
         {0, "append", "WORDS", "more kernel arguments", OPT_STR, offsetof(struct run_opts, append),
                 false},
+        {0, "no-snapshot", NULL, "run: boot the machine, use no template", OPT_FLAG,
+                offsetof(struct run_opts, no_snapshot), false},
         {0, "json", NULL, "probe, selftest: print JSON", OPT_FLAG, offsetof(struct run_opts, json),
                 false},
         OPT_END,
 };
 
 static const struct opt_spec spec = {
-        .usage = "fcvm-boot run|probe|selftest [options]",
+        .usage = "fcvm-boot run|template|probe|selftest [options]",
         .summary = "Starts and supervises one virtual machine; the container's status is its own.",
         .table = table,
 };
@@ -60,6 +62,11 @@ static int verb(const char *name, const struct run_opts *o, char *tail, size_t s
 		if (need(o->plan, "--plan", e) < 0 || need(o->image, "--image", e) < 0)
 			return FCVM_EX_FAIL;
 		return run_plan(o, tail, size, e);
+	}
+	if (!strcmp(name, "template")) {
+		if (need(o->plan, "--plan", e) < 0 || need(o->image, "--image", e) < 0)
+			return FCVM_EX_FAIL;
+		return run_template(o, e);
 	}
 	if (!strcmp(name, "selftest")) {
 		if (need(o->kernel, "--kernel", e) < 0 || need(o->initrd, "--initrd", e) < 0)

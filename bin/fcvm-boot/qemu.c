@@ -4,8 +4,10 @@
 #include "arch.h"
 #include "cleanup.h"
 #include "guest_net.h"
+#include "qemu_state.h"
 #include "status.h"
 #include "strv.h"
+#include "trace.h"
 #include "vmm.h"
 
 #include <fcntl.h>
@@ -29,10 +31,22 @@ static int check(char *version, size_t size, struct err *e)
 	return 0;
 }
 
+static void memory_args(struct strv *a, const struct vmm_config *c)
+{
+	unsigned long long mib = c->memory >> 20;
+
+	strv_add(a, "-object");
+	if (c->memory_file < 0)
+		strv_addf(a, "memory-backend-memfd,id=ram,share=on,size=%lluM", mib);
+	else
+		strv_addf(a,
+		        "memory-backend-file,id=ram,mem-path=/proc/self/fd/%d,share=%s,size=%lluM",
+		        c->memory_file, c->state < 0 ? "on" : "off", mib);
+}
+
 static void machine_args(struct strv *a, const struct vmm_config *c)
 {
 	bool kvm = !strcmp(c->accel, "kvm");
-	unsigned long long mib = c->memory >> 20;
 
 	strv_add(a, arch_qemu);
 	strv_addl(a, "-M", NULL);
@@ -42,9 +56,8 @@ static void machine_args(struct strv *a, const struct vmm_config *c)
 	strv_addl(a, "-cpu", kvm ? "host" : "max", "-smp", NULL);
 	strv_addf(a, "%u", c->cpus);
 	strv_add(a, "-m");
-	strv_addf(a, "%lluM", mib);
-	strv_add(a, "-object");
-	strv_addf(a, "memory-backend-memfd,id=ram,share=on,size=%lluM", mib);
+	strv_addf(a, "%lluM", (unsigned long long)c->memory >> 20);
+	memory_args(a, c);
 	strv_addl(a, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", NULL);
 	strv_addl(a, "-sandbox",
 	        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL);
@@ -55,11 +68,15 @@ static void kernel_args(struct strv *a, const struct vmm_config *c, const struct
 {
 	char timing[80] = "";
 
+	if (c->state >= 0) /* the kernel is in the memory file */
+		return;
 	if (strcmp(c->accel, "kvm") != 0)
 		arch_clock_append(clock, timing, sizeof timing);
 	strv_addl(a, "-kernel", c->kernel, "-initrd", c->initrd, "-append", NULL);
-	strv_addf(a, "%s panic=-1 quiet cryptomgr.notests random.trust_cpu=on %s%s%s", arch_append,
-	        timing, c->append && *c->append ? " " : "", c->append ? c->append : "");
+	strv_addf(a,
+	        "%s panic=-1 quiet cryptomgr.notests random.trust_cpu=on lsm=landlock,yama %s%s%s",
+	        arch_append, timing, c->append && *c->append ? " " : "",
+	        c->append ? c->append : "");
 }
 
 /* A second descriptor of a writable disk, for reading: QEMU opens a disk read-only until a device
@@ -122,6 +139,17 @@ static void device_args(
 	strv_addl(a, "-serial", "chardev:console", NULL);
 }
 
+static void monitor_args(struct strv *a, const struct vmm_config *c, int monitor)
+{
+	strv_add(a, "-chardev");
+	strv_addf(a, "socket,id=monitor,fd=%d", monitor);
+	/* What was saved was stopped for it; what is restored is to run. */
+	strv_addl(a, "-mon", "chardev=monitor,mode=control", "-global",
+	        "migration.store-global-state=off", NULL);
+	if (c->state >= 0)
+		strv_addl(a, "-incoming", "defer", NULL);
+}
+
 /* A socket pair: ours non-blocking, both close-on-exec. */
 static int pair(int *ours, int *theirs)
 {
@@ -135,47 +163,90 @@ static int pair(int *ours, int *theirs)
 	return 0;
 }
 
+/* The descriptors that QEMU inherits. */
+struct inherited {
+	int fds[2 * VMM_DISKS + VMM_PORTS + 8];
+	int n;
+	int readers[VMM_DISKS];
+	int agent, console, monitor; /* its ends, to be closed here */
+};
+
+static void inherit(struct inherited *in, int fd)
+{
+	if (fd >= 0)
+		in->fds[in->n++] = fd;
+}
+
+static int open_all(struct vmm *v, const struct vmm_config *c, struct inherited *in, struct err *e)
+{
+	*in = (struct inherited){.agent = -1, .console = -1, .monitor = -1};
+	for (size_t i = 0; i < VMM_DISKS; i++)
+		in->readers[i] = -1;
+	v->log = memfd_create("qemu.log", MFD_CLOEXEC);
+	if (v->log < 0 || pair(&v->agent, &in->agent) < 0 || pair(&v->console, &in->console) < 0 ||
+	        pair(&v->monitor, &in->monitor) < 0)
+		return err_sys(e, "cannot make the machine's sockets");
+	for (size_t i = 0; i < c->n_disks; i++) {
+		if (c->disks[i].writable)
+			in->readers[i] = reader_of(c->disks[i].fd);
+		inherit(in, c->disks[i].fd);
+		inherit(in, in->readers[i]);
+	}
+	inherit(in, in->agent);
+	inherit(in, in->console);
+	inherit(in, in->monitor);
+	for (size_t i = 0; i < c->n_ports; i++)
+		inherit(in, c->ports[i].fd);
+	inherit(in, c->tap);
+	inherit(in, c->memory_file);
+	inherit(in, c->state);
+	return 0;
+}
+
+static void close_ours(const struct inherited *in)
+{
+	const int fds[] = {in->agent, in->console, in->monitor};
+
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (size_t i = 0; i < VMM_DISKS; i++)
+		if (in->readers[i] >= 0)
+			close(in->readers[i]);
+}
+
 static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
-	auto_fd int agent = -1, console = -1;
 	auto_strv struct strv argv = {0};
-	int keep[2 * VMM_DISKS + VMM_PORTS + 3], readers[VMM_DISKS], n = 0;
 	struct arch_clock clock;
-	struct proc_opts o = {.in = -1, .out = -1, .keep = keep, .new_session = true};
+	struct inherited in;
+	struct proc_opts o = {.in = -1, .out = -1, .keep = in.fds, .new_session = true};
+	int r;
 
 	arch_clock_start(&clock);
-	*v = (struct vmm){
-	        .ops = &vmm_qemu, .agent = -1, .listen = -1, .console = -1, .proc.pidfd = -1};
-	v->log = memfd_create("qemu.log", MFD_CLOEXEC);
-	if (v->log < 0 || pair(&v->agent, &agent) < 0 || pair(&v->console, &console) < 0) {
-		err_sys(e, "cannot make the machine's sockets");
-		vmm_close(v);
-		return -1;
+	*v = (struct vmm){.ops = &vmm_qemu,
+	        .agent = -1,
+	        .listen = -1,
+	        .console = -1,
+	        .monitor = -1,
+	        .proc.pidfd = -1};
+	r = open_all(v, c, &in, e);
+	if (r == 0) {
+		machine_args(&argv, c);
+		device_args(&argv, c, in.readers, in.agent, in.console);
+		monitor_args(&argv, c, in.monitor);
+		kernel_args(&argv, c, &clock);
+		o.n_keep = in.n;
+		o.err = v->log;
+		r = proc_start(&v->proc, argv.v, &o, e);
+		trace("monitor: started");
 	}
-	machine_args(&argv, c);
-	for (size_t i = 0; i < c->n_disks; i++) {
-		readers[i] = c->disks[i].writable ? reader_of(c->disks[i].fd) : -1;
-		keep[n++] = c->disks[i].fd;
-		if (readers[i] >= 0)
-			keep[n++] = readers[i];
-	}
-	device_args(&argv, c, readers, agent, console);
-	kernel_args(&argv, c, &clock);
-	for (size_t i = 0; i < c->n_ports; i++)
-		keep[n++] = c->ports[i].fd;
-	keep[n++] = agent;
-	keep[n++] = console;
-	if (c->tap >= 0)
-		keep[n++] = c->tap;
-	o.n_keep = n;
-	o.err = v->log;
-	n = proc_start(&v->proc, argv.v, &o, e);
-	for (size_t i = 0; i < c->n_disks; i++)
-		if (readers[i] >= 0)
-			close(readers[i]);
-	if (n < 0)
+	close_ours(&in);
+	if (r == 0 && c->state >= 0)
+		r = qemu_load(v, c->state, e);
+	if (r < 0)
 		vmm_close(v);
-	return n;
+	return r;
 }
 
 static void kill_now(struct vmm *v)
@@ -183,4 +254,9 @@ static void kill_now(struct vmm *v)
 	proc_kill(&v->proc, SIGKILL);
 }
 
-const struct vmm_ops vmm_qemu = {.name = "qemu", .check = check, .start = start, .kill = kill_now};
+const struct vmm_ops vmm_qemu = {.name = "qemu",
+        .check = check,
+        .identity = qemu_identity,
+        .start = start,
+        .save = qemu_save,
+        .kill = kill_now};

@@ -11,10 +11,13 @@
 #include "num.h"
 #include "probe.h"
 #include "rundir.h"
+#include "signals.h"
 #include "status.h"
 #include "streams.h"
 #include "strv.h"
 #include "supervise.h"
+#include "template.h"
+#include "trace.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -130,11 +133,80 @@ static void leave_place(struct place *p)
 		close(p->dir);
 }
 
+/* All that a machine is built from. */
+struct build {
+	char *data, *append;
+	struct assets assets;
+	int root, image_lock, scratch;
+	const struct vmm_ops *ops;
+	struct vmm_config config; /* without the scratch disk */
+};
+
+static void build_free(struct build *b)
+{
+	const int fds[] = {b->root, b->image_lock, b->scratch};
+
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	assets_free(&b->assets);
+	free(b->append);
+	free(b->data);
+}
+
+/* Also after a failure, build_free() ends it. */
+static int build_read(
+        const json_t *plan, const struct run_opts *o, int tap, struct build *b, struct err *e)
+{
+	struct assets *a = &b->assets;
+	struct shape s = {0};
+
+	*b = (struct build){.data = dirs_data(), .root = -1, .image_lock = -1, .scratch = -1};
+	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
+	        assets_load(b->data, a, e) < 0)
+		return -1;
+	b->append = xasprintf("%s%s%s", a->append, *a->append && o->append ? " " : "",
+	        o->append ? o->append : "");
+	b->config = (struct vmm_config){.kernel = o->kernel ? o->kernel : a->kernel,
+	        .initrd = o->initrd ? o->initrd : a->initrd,
+	        .append = b->append,
+	        .accel = o->accel              ? o->accel
+	                 : s.accel && *s.accel ? s.accel
+	                                       : a->accel,
+	        .cpus = s.cpus,
+	        .memory = s.memory,
+	        .n_disks = 2,
+	        .scratch_size = s.rootfs_size,
+	        .dir = -1,
+	        .tap = tap,
+	        .memory_file = -1,
+	        .state = -1};
+	b->ops = vmm_find(s.hypervisor, b->config.accel, e);
+	if (!b->ops || check_accel(b->config.accel, e) < 0 ||
+	        assets_image(o->image, &b->root, &b->image_lock, e) < 0)
+		return -1;
+	b->config.disks[0] = (struct vmm_disk){b->root, false};
+	return 0;
+}
+
+static struct template_wish wish(const struct build *b, const json_t *plan)
+{
+	return (struct template_wish){
+	        .ops = b->ops, .config = &b->config, .data_dir = b->data, .plan = plan};
+}
+
+static int boot_cold(struct vmm *v, struct build *b, struct err *e)
+{
+	if (assets_scratch(b->data, b->config.scratch_size, &b->scratch, e) < 0)
+		return -1;
+	b->config.disks[1] = (struct vmm_disk){b->scratch, true};
+	return b->ops->start(v, &b->config, e);
+}
+
 static int boot_plan(const json_t *plan, const struct run_opts *o, const struct place *place,
         const struct net *net, struct vol *vol, char *tail, size_t tail_size, struct err *e)
 {
-	auto_free char *data = dirs_data(), *append = NULL;
-	auto_fd int root = -1, image_lock = -1, scratch = -1;
+	bool resumed = false;
 	struct supervise_opts so = {.plan = plan,
 	        .net = net->doc,
 	        .volumes = vol->keeper,
@@ -143,45 +215,68 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	        .front = place->front,
 	        .front_pid = place->front_pid,
 	        .lock = place->lock,
+	        .resumed = &resumed,
 	        .tail = tail,
 	        .tail_size = tail_size};
-	struct vmm_config c = {.n_disks = 2,
-	        .tap = net->tap,
-	        .dir = place->dir,
-	        .ports = vol->ports,
-	        .n_ports = vol->n};
-	const struct vmm_ops *ops;
-	struct assets a = {0};
-	struct shape s = {0};
+	struct template_wish w;
+	char key[SHA256_HEX];
+	struct build b;
 	struct vmm v;
-	int status = FCVM_EX_FAIL;
+	int r, status = FCVM_EX_FAIL;
 
-	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
-	        assets_load(data, &a, e) < 0)
-		return FCVM_EX_FAIL;
-	c.kernel = o->kernel ? o->kernel : a.kernel;
-	c.initrd = o->initrd ? o->initrd : a.initrd;
-	append = xasprintf(
-	        "%s%s%s", a.append, *a.append && o->append ? " " : "", o->append ? o->append : "");
-	c.append = append;
-	c.accel = o->accel ? o->accel : s.accel && *s.accel ? s.accel : a.accel;
-	c.cpus = so.cpus = s.cpus;
-	so.accel = c.accel;
-	c.memory = so.memory = s.memory;
-	ops = vmm_find(s.hypervisor, c.accel, e);
-	if (ops && check_accel(c.accel, e) == 0 &&
-	        assets_image(o->image, &root, &image_lock, e) == 0 &&
-	        assets_scratch(data, s.rootfs_size, &scratch, e) == 0) {
-		c.disks[0] = (struct vmm_disk){root, false};
-		c.disks[1] = (struct vmm_disk){scratch, true};
-		if (ops->start(&v, &c, e) == 0) {
-			vol_connected(vol);
-			status = supervise(&v, &so, e);
-			vmm_close(&v);
-		}
+	signals_hold(); /* until supervise() looks at them */
+	r = build_read(plan, o, net->tap, &b, e);
+	if (r == 0) {
+		so.accel = b.config.accel;
+		so.memory = b.config.memory;
+		so.cpus = b.config.cpus;
+		so.kernel = o->kernel ? NULL : b.assets.about;
+		b.config.dir = place->dir;
+		b.config.ports = vol->ports;
+		b.config.n_ports = vol->n;
+		w = wish(&b, plan);
+		r = o->no_snapshot ? 0 : template_start(&v, &w, key, e);
 	}
-	assets_free(&a);
+	so.restored = r == 1;
+	if (r == 0)
+		r = boot_cold(&v, &b, e);
+	vol_connected(vol);
+	if (r >= 0) {
+		status = supervise(&v, &so, e);
+		vmm_close(&v);
+		trace("machine: ended");
+	} else if (e->status > FCVM_EX_SIGNAL) {
+		status = e->status;
+	}
+	if (so.restored && !resumed)
+		template_forget(&w, key);
+	build_free(&b);
 	return status;
+}
+
+int run_template(const struct run_opts *o, struct err *e)
+{
+	auto_json json_t *plan = json_load_at(AT_FDCWD, o->plan, e);
+	struct net net = {.tap = -1};
+	char key[SHA256_HEX];
+	int r = plan ? net_take(-1, &net, e) : -1;
+
+	if (r == 0) {
+		struct build b;
+
+		signals_hold();
+		r = build_read(plan, o, net.tap, &b, e);
+		if (r == 0) {
+			struct template_wish w = wish(&b, plan);
+
+			r = template_make(&w, key, e);
+		}
+		build_free(&b);
+	}
+	net_free(&net);
+	if (r == 0)
+		puts(key);
+	return r == 0 ? 0 : e->status > FCVM_EX_SIGNAL ? e->status : FCVM_EX_FAIL;
 }
 
 static int boot_in_net(const json_t *plan, const struct run_opts *o, const struct place *place,
@@ -233,6 +328,8 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 	        .accel = o->accel,
 	        .append = o->append,
 	        .tap = -1,
+	        .memory_file = -1,
+	        .state = -1,
 	        .dir = -1,
 	        .cpus = 1,
 	        .memory = 256 << 20};

@@ -31,7 +31,7 @@ static json_t *describe(const struct machine *m, const char *state, int status, 
 	const char *address = json_string_value(json_object_get(m->o->net, "address"));
 
 	return json_pack("{s:s, s:O?, s:O?, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:i, s:i, "
-	                 "s:{s:s, s:i, s:s}, s:I, s:I, s:i, s:O?, s:o, s:o, s:s, s:b, s:s}",
+	                 "s:{s:s, s:i, s:s}, s:I, s:I, s:i, s:O?, s:o, s:o, s:s, s:b, s:s, s:O?}",
 	        "name", m->name, "image", json_object_get(plan, "image"), "command",
 	        json_object_get(process, "args"), "created", (json_int_t)m->created_ns, "started",
 	        (json_int_t)m->started_ns, "ended", (json_int_t)m->ended_ns, "exit", status,
@@ -42,7 +42,7 @@ static json_t *describe(const struct machine *m, const char *state, int status, 
 	        m->restart.count, "labels", json_object_get(plan, "labels"), "ports",
 	        ports ? json_incref(ports) : json_array(), "mounts",
 	        mounts ? json_incref(mounts) : json_array(), "address", address ? address : "",
-	        "tty", (int)m->terminal, "log", m->log ? "file" : "none");
+	        "tty", (int)m->terminal, "log", m->log ? "file" : "none", "kernel", m->o->kernel);
 }
 
 void state_write(struct machine *m)

@@ -57,8 +57,8 @@ static void on_signal(struct machine *m, int sig)
 
 	if (sig == SIGPIPE || sig == SIGWINCH || sig == SIGCONT)
 		return;
-	/* Between two runs there is nobody to ask. */
-	if (m->phase == PHASE_RUN && m->o->plan && !m->vmm_ended && m->restart.at_ms < 0) {
+	/* Before the first run and between two there is nobody to ask. */
+	if (m->phase == PHASE_RUN && m->started_ns && !m->vmm_ended && m->restart.at_ms < 0) {
 		if (ends && sig != SIGQUIT) {
 			m->restart.asked = false;
 			m->restart.policy = "no";
@@ -84,7 +84,7 @@ static void signal_event(void *ctx, uint32_t events)
 
 static void on_deadline(struct machine *m)
 {
-	if (m->phase == PHASE_BOOT || !m->o->plan) {
+	if (m->phase == PHASE_BOOT || !m->o->plan || (m->o->restored && !m->resumed)) {
 		m->timed_out = true;
 		machine_end(m);
 	} else if (m->stopping == 1) {
@@ -136,6 +136,19 @@ static void console_event(void *ctx, uint32_t events)
 	m->vmm->console = -1;
 }
 
+/* What the monitor says unasked is of no interest, but it must not wait for a reader. */
+static void monitor_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+	char text[4096];
+
+	(void)events;
+	while (recv(m->vmm->monitor, text, sizeof text, MSG_DONTWAIT) > 0)
+		;
+	if (events & (EPOLLHUP | EPOLLERR))
+		loop_remove(&m->loop, &m->monitor_watch);
+}
+
 static void wake_event(void *ctx, uint32_t events)
 {
 	struct machine *m = ctx;
@@ -143,23 +156,6 @@ static void wake_event(void *ctx, uint32_t events)
 
 	(void)events;
 	(void)!read(m->wake, &count, sizeof count);
-}
-
-/* A container whose files are gone can only be ended. */
-static void volume_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	(void)events;
-	if (!vol_news(m->o->volumes, m->lost, sizeof m->lost))
-		return;
-	loop_remove(&m->loop, &m->volume_watch);
-	m->restart.asked = false;
-	m->restart.policy = "no";
-	if (m->phase == PHASE_RUN && m->running)
-		machine_stop(m, machine_stop_signal(m), m->stop_timeout_ms);
-	else if (!m->reported)
-		machine_end(m);
 }
 
 static void vmm_event(void *ctx, uint32_t events)
@@ -285,9 +281,13 @@ static int prepare(struct machine *m, struct err *e)
 	        watch(m, &m->console_watch, v->console, console_event, e) < 0 ||
 	        watch(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
 		return -1;
+	/* Of a machine that may yet be saved, the answers to that will be read then. */
+	if (v->monitor >= 0 && m->o->restored &&
+	        watch(m, &m->monitor_watch, v->monitor, monitor_event, e) < 0)
+		return -1;
 	if (!m->o->plan)
 		return 0;
-	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, volume_event, e) < 0)
+	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, vol_event, e) < 0)
 		return -1;
 	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
 		return -1;
@@ -299,6 +299,8 @@ static int prepare(struct machine *m, struct err *e)
 			return err_sys(e, "cannot watch the process in the foreground");
 		c->front = true;
 	}
+	if (m->o->restored)
+		dialogue_resume(m);
 	state_write(m);
 	return 0;
 }
@@ -372,6 +374,7 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 	        .listen_watch = none,
 	        .wake_watch = none,
 	        .volume_watch = none,
+	        .monitor_watch = none,
 	        .restart = {.policy = "no", .at_ms = -1},
 	        .created_ns = clock_real_ns(),
 	        .deadline_ms = clock_ms() + BOOT_MS};

@@ -26,8 +26,16 @@ struct supervise_opts {
 	pid_t front_pid; /* its pid, for people; 0: none */
 	int lock;        /* of the run directory, with a pid for people in it; -1: none */
 	const char *accel;
+	json_t *kernel;  /* what state.json says of the kernel, or NULL */
 	uint64_t memory; /* bytes: for the message of an out-of-memory kill, and the state */
 	unsigned cpus;
+	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
+	bool *resumed; /* set once that agent has answered; may be NULL */
+	/* Without a plan: called once the guest has prepared itself for plans like ready_plan and
+	 * can be saved, after which the machine is ended. */
+	const json_t *ready_plan;
+	int (*ready)(struct vmm *v, void *ctx, struct err *e);
+	void *ready_ctx;
 	char *tail;       /* where the console's last lines go if they may tell why the */
 	size_t tail_size; /* machine failed; left empty otherwise */
 };
@@ -99,7 +107,8 @@ struct machine {
 	struct vmm *vmm;
 	const struct supervise_opts *o;
 	struct loop loop;
-	struct watch agent_watch, console_watch, vmm_watch, signal_watch, listen_watch;
+	struct watch agent_watch, console_watch, vmm_watch, signal_watch, listen_watch,
+	        monitor_watch;
 	struct console console;
 	struct sink *trace; /* --strace-agent: the console on stderr, as far as it is read */
 	int wake;           /* its eventfd */
@@ -152,10 +161,12 @@ struct machine {
 	bool reported;         /* EXIT came: */
 	int status;            /* the container's status */
 	bool oom, failed;      /* killed for memory; never ran (error says why) */
-	char error[512];       /* from EXIT or FATAL */
+	char error[768];       /* from EXIT or FATAL */
 	bool fatal;            /* FATAL came */
 	bool timed_out;        /* the agent did not answer in time */
 	char lost[300];        /* a volume's server has ended: what is said of it */
+	bool resumed;          /* a restored machine's agent has answered */
+	bool saved;            /* o->ready was called, and succeeded */
 	const char *violation; /* how the guest broke the protocol */
 };
 
@@ -171,6 +182,7 @@ void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uin
         const void *data, size_t n);
 void dialogue_signal(struct machine *m, int sig); /* to the container */
 void dialogue_plan(struct machine *m);
+void dialogue_resume(struct machine *m); /* the first words to a machine that was restored */
 /* One frame of an exit report. The whole of it (a new reference) with *status, or NULL: there is
  * more to come, or it is none, which is a violation. */
 json_t *dialogue_exit(

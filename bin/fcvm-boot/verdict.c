@@ -64,6 +64,8 @@ int verdict(const struct machine *m, struct err *e)
 		err_set(e, FCVM_EX_SIGNAL + SIGKILL,
 		        "the container did not end in time, or its output was not read: the "
 		        "machine was ended");
+	} else if (m->saved) {
+		e->status = 0;
 	} else if (!m->reported &&
 	           !(m->phase == PHASE_RUN && !m->o->plan && m->vmm_ended && m->vmm_status == 0)) {
 		machine_failed(m, e);

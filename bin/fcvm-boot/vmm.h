@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define VMM_DISKS 4
-#define VMM_PORTS 24
+#define VMM_PORTS 32
 
 struct vmm_disk {
 	int fd; /* O_RDONLY or O_RDWR to match `writable`; borrowed until vmm_start() returns */
@@ -37,9 +37,14 @@ struct vmm_config {
 	size_t n_disks;
 	const struct vmm_port *ports;
 	size_t n_ports;
+	uint64_t scratch_size; /* bytes of the second one */
 	int tap; /* the network's, with virtio-net headers; -1: none; borrowed likewise */
-	int dir; /* where a monitor may have files while the machine lives; -1: nowhere in
-	            particular */
+	/* Files for save and restore, borrowed likewise; -1: none. */
+	int memory_file; /* of `memory` bytes: the guest's memory, written through to it */
+	int state;       /* what save() wrote, to begin from instead of booting: memory_file is then
+	                  * only read, and what the guest changes is this machine's own */
+	int dir;         /* where a monitor may have files while the machine lives; -1: nowhere in
+	                    particular */
 };
 
 struct vmm {
@@ -48,6 +53,8 @@ struct vmm {
 	int agent;   /* stream socket to the agent's port, non-blocking; -1: not connected yet */
 	int listen;  /* socket on which that stream will arrive (a guest that dials out); else -1 */
 	int console; /* stream socket with the guest's console output, non-blocking */
+	int monitor; /* socket to control the monitor by, whose unasked-for words are to be drained;
+	              * -1: none */
 	int log;     /* memory file: what the monitor said on stderr */
 	void *own;   /* the back end's */
 };
@@ -56,8 +63,15 @@ struct vmm_ops {
 	const char *name;
 	/* Whether it can run here: 0 and its version in `version`, or -1 with e filled. */
 	int (*check)(char *version, size_t size, struct err *e);
-	/* Starts the machine. All descriptors in *v become the caller's: vmm_close(). */
+	/* What tells this monitor from every other one that could not restore what it saved: its
+	 * program and release. Malloc'd, or NULL with e filled. */
+	char *(*identity)(struct err *e);
+	/* Starts the machine; with a state, returns when the guest goes on from there. All
+	 * descriptors in *v become the caller's: vmm_close(). */
 	int (*start)(struct vmm *v, const struct vmm_config *c, struct err *e);
+	/* Stops the guest and writes the state of everything but memory and disks to the file. The
+	 * guest stays stopped, its disks and memory_file as they belong to the state. */
+	int (*save)(struct vmm *v, int state, struct err *e);
 	/* Ends the machine at once, without the guest's help. */
 	void (*kill)(struct vmm *v);
 	/* What the exit status of the monitor means, or NULL. May be absent, as close. */

@@ -3,6 +3,7 @@
 #include "import.h"
 #include "initrd.h"
 #include "json.h"
+#include "manage.h"
 #include "modules.h"
 #include "msg.h"
 #include "opt.h"
@@ -37,7 +38,8 @@ static const struct opt table[] = {
         OPT_END};
 
 static const struct opt_spec spec = {
-        "fcvm-kernel [options] import FILE | initrd | inspect FILE | ls | wanted",
+        "fcvm-kernel [options] import FILE | initrd | inspect FILE | ls | rm KERNEL | use KERNEL | "
+        "wanted",
         "Turns distribution kernels into what a microVM boots.", table};
 
 static int print_path(json_t *result, const struct opts *o, struct err *e)
@@ -110,6 +112,19 @@ static int do_ls(const struct opts *o, const char *file, struct err *e)
 	return FCVM_EX_OK;
 }
 
+static int do_rm(const struct opts *o, const char *name, struct err *e)
+{
+	(void)o;
+	return kernel_remove(name, e) < 0 ? msg_err(e) : FCVM_EX_OK;
+}
+
+static int do_use(const struct opts *o, const char *name, struct err *e)
+{
+	(void)o;
+	kernel_use(name, e);
+	return msg_err(e);
+}
+
 static int do_wanted(const struct opts *o, const char *file, struct err *e)
 {
 	auto_json json_t *list = json_pack("{s:s}", "wanted", KERNEL_MODULES_WANTED);
@@ -125,10 +140,12 @@ static int do_wanted(const struct opts *o, const char *file, struct err *e)
 
 static const struct verb {
 	const char *name;
-	int words; /* that follow it */
+	const char *word; /* that follows it, or NULL */
 	int (*run)(const struct opts *o, const char *file, struct err *e);
-} verbs[] = {{"import", 1, do_import}, {"initrd", 0, do_initrd}, {"inspect", 1, do_inspect},
-        {"ls", 0, do_ls}, {"wanted", 0, do_wanted}};
+} verbs[] = {{"import", "a file", do_import}, {"initrd", NULL, do_initrd},
+        {"inspect", "a file", do_inspect}, {"ls", NULL, do_ls},
+        {"rm", "a kernel: see 'fcvm kernel ls'", do_rm},
+        {"use", "a kernel: see 'fcvm kernel ls'", do_use}, {"wanted", NULL, do_wanted}};
 
 static const struct verb *find_verb(const char *name, struct err *e)
 {
@@ -168,17 +185,17 @@ static const struct verb *parse(
 			v = find_verb(argv[at], e);
 			if (!v)
 				return NULL;
-		} else if (++words > v->words) {
+		} else if (++words > (v->word != NULL)) {
 			opt_usage(&spec, e, "%s: one word too many: %s", v->name, argv[at]);
 			return NULL;
 		} else {
 			*file = argv[at];
 		}
 	}
-	if (v && words == v->words)
+	if (v && words == (v->word != NULL))
 		return v;
 	if (v)
-		opt_usage(&spec, e, "%s needs a file", v->name);
+		opt_usage(&spec, e, "%s needs %s", v->name, v->word);
 	else
 		opt_usage(&spec, e, "a command is missing");
 	return NULL;

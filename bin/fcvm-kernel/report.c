@@ -2,6 +2,7 @@
 #include "report.h"
 #include "import.h"
 #include "json.h"
+#include "origins.h"
 #include "source.h"
 #include "status.h"
 #include "store.h"
@@ -70,6 +71,8 @@ static json_t *read_entry(const struct kernel_store *s, const char *key)
 json_t *kernel_list(struct err *e)
 {
 	auto_store struct kernel_store s = KERNEL_STORE_CLOSED;
+	auto_json json_t *origins = kernel_origins();
+	auto_free char *used = kernel_in_use();
 	struct dirent **names = NULL;
 	json_t **found, *list;
 	size_t have = 0;
@@ -95,8 +98,13 @@ json_t *kernel_list(struct err *e)
 	free(names);
 	qsort(found, have, sizeof(*found), by_release);
 	list = json_array();
-	for (size_t i = 0; i < have; i++)
+	for (size_t i = 0; i < have; i++) {
+		const char *key = json_string_value(json_object_get(found[i], "key"));
+
+		json_object_set_new(found[i], "profiles", kernel_profiles_of(origins, key));
+		json_object_set_new(found[i], "default", json_boolean(used && !strcmp(used, key)));
 		json_array_append_new(list, found[i]);
+	}
 	free(found);
 	return json_pack("{s:o}", "kernels", list);
 }
@@ -130,16 +138,28 @@ void kernel_print_inspect(const json_t *r)
 	        json_is_true(json_object_get(r, "directBoot")) ? "yes" : "no");
 }
 
+static void print_profiles(const json_t *kernel)
+{
+	const json_t *names = json_object_get(kernel, "profiles");
+	size_t n = json_array_size(names);
+
+	for (size_t i = 0; i < n; i++)
+		printf("%s%s", i ? "," : "", json_string_value(json_array_get(names, i)));
+	printf("%s%s\n", n ? "" : "-",
+	        json_is_true(json_object_get(kernel, "default")) ? " (default)" : "");
+}
+
 void kernel_print_list(const json_t *list)
 {
 	const json_t *all = json_object_get(list, "kernels");
 
-	printf("%-14s%-32s%8s%9s\n", "KERNEL", "RELEASE", "SIZE", "MODULES");
+	printf("%-14s%-32s%8s%9s  %s\n", "KERNEL", "RELEASE", "SIZE", "MODULES", "PROFILE");
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *k = json_array_get(all, i);
 
-		printf("%-14.12s%-32s%6lldM%9zu\n", text(k, "key"), text(k, "release"),
+		printf("%-14.12s%-32s%6lldM%9zu  ", text(k, "key"), text(k, "release"),
 		        number(json_object_get(k, "vmlinux"), "size") >> 20,
 		        json_array_size(json_object_get(k, "modules")));
+		print_profiles(k);
 	}
 }

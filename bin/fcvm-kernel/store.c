@@ -124,3 +124,32 @@ int kernel_store_commit(struct kernel_store *s, struct err *e)
 	shut(&s->lock);
 	return 0;
 }
+
+int kernel_store_drop(struct kernel_store *s, const char *key, struct err *e)
+{
+	int r;
+
+	s->lock = lock_file_at(s->dirfd, LOCK, true, true);
+	if (s->lock < 0) {
+		errno = -s->lock;
+		s->lock = -1;
+		return err_sys(e, "cannot lock %s/%s", s->path, LOCK);
+	}
+	sweep(s);
+	r = mkdtemp_at(s->dirfd, TMP, s->tmp, sizeof s->tmp, 0755);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot make a directory in %s", s->path);
+	}
+	/* over the empty directory, in one step; what is killed now is swept by the next */
+	if (renameat(s->dirfd, key, s->dirfd, s->tmp) < 0)
+		return err_sys(e, "cannot remove %s/%s", s->path, key);
+	r = remove_tree_at(s->dirfd, s->tmp);
+	s->tmp[0] = 0;
+	shut(&s->lock);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot remove all of %s/%s", s->path, key);
+	}
+	return 0;
+}

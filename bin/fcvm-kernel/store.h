@@ -43,4 +43,7 @@ int kernel_store_put(
         struct kernel_store *s, const char *name, const void *data, size_t n, struct err *e);
 int kernel_store_commit(struct kernel_store *s, struct err *e);
 
+/* Removes an entry: it is whole until it is gone. -1 with e filled, also if it is not there. */
+int kernel_store_drop(struct kernel_store *s, const char *key, struct err *e);
+
 #endif

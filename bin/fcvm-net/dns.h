@@ -15,10 +15,16 @@
 struct dns_query;
 struct dns_stream;
 
+/* The addresses of a name in lower case that the relay answers for itself, at most max; 0: it is
+ * not one of those. */
+typedef int dns_lookup(void *ctx, const char *name, struct in_addr *out, int max);
+
 struct dns {
 	struct loop *loop;
 	struct relay *relay;
 	const struct resolv *resolv;
+	dns_lookup *lookup; /* may be NULL */
+	void *lookup_ctx;
 	struct upstream {
 		struct watch w;
 		struct dns *d;
@@ -38,6 +44,9 @@ struct dns {
  */
 int dns_init(struct dns *d, struct loop *l, struct relay *r, const struct resolv *resolv,
         const int udp[2], const int tcp[2], int opener);
+
+/* Names that are asked for here before the resolvers are. */
+void dns_know(struct dns *d, dns_lookup *lookup, void *ctx);
 
 void dns_due(struct dns *d, int64_t now);
 int64_t dns_next(const struct dns *d); /* when that is next to be called, or -1 */

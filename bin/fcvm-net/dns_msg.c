@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "dns_msg.h"
 
+#include <string.h>
+
 #define FLAG_ANSWER 0x80
 #define SERVFAIL    2
+#define TYPE_A      1
+#define CLASS_IN    1
 
 ssize_t dns_question(const uint8_t *m, size_t n)
 {
@@ -59,13 +63,70 @@ void dns_set_id(uint8_t *m, uint16_t id)
 	m[1] = (uint8_t)id;
 }
 
+static bool of_host_name(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
+
+bool dns_name(const uint8_t *m, size_t question, char out[DNS_NAME_MAX])
+{
+	size_t n = 0;
+
+	for (size_t at = DNS_HEADER; at < question && m[at]; at += 1U + m[at]) {
+		if (n)
+			out[n++] = '.';
+		for (size_t i = 1; i <= m[at]; i++) {
+			uint8_t c = lower(m[at + i]);
+
+			if (!of_host_name(c))
+				return false;
+			out[n++] = (char)c;
+		}
+	}
+	out[n] = 0;
+	return n > 0;
+}
+
+static void put16(uint8_t *m, unsigned v)
+{
+	m[0] = (uint8_t)(v >> 8);
+	m[1] = (uint8_t)v;
+}
+
+/* The header of an answer without records. */
+static void answer_header(uint8_t *m, uint8_t status)
+{
+	m[2] = (uint8_t)((m[2] & 0x79) | FLAG_ANSWER); /* opcode and "recursion desired" stay */
+	m[3] = 0x80 | status;                          /* recursion is available */
+	for (int i = 6; i < DNS_HEADER; i++)
+		m[i] = 0;
+}
+
+size_t dns_addresses(uint8_t *m, size_t question, const struct in_addr *v, int n)
+{
+	const uint8_t *type = m + question - 4;
+	size_t at = question;
+
+	if (type[0] != 0 || type[1] != TYPE_A || type[2] != 0 || type[3] != CLASS_IN)
+		n = 0;
+	answer_header(m, 0);
+	put16(m + 6, (unsigned)n);
+	for (int i = 0; i < n; i++, at += DNS_RECORD) {
+		put16(m + at, 0xc000 | DNS_HEADER); /* the question's name */
+		put16(m + at + 2, TYPE_A);
+		put16(m + at + 4, CLASS_IN);
+		put16(m + at + 6, 0); /* not to be kept: members come and go */
+		put16(m + at + 8, 0);
+		put16(m + at + 10, 4);
+		memcpy(m + at + 12, &v[i], 4);
+	}
+	return at;
+}
+
 size_t dns_failure(uint8_t *m, size_t n)
 {
 	ssize_t end = dns_question(m, n);
 
-	m[2] = (uint8_t)((m[2] & 0x79) | FLAG_ANSWER); /* opcode and "recursion desired" stay */
-	m[3] = 0x80 | SERVFAIL;                        /* recursion is available */
-	for (int i = 6; i < DNS_HEADER; i++)
-		m[i] = 0;
+	answer_header(m, SERVFAIL);
 	return end > 0 ? (size_t)end : DNS_HEADER;
 }

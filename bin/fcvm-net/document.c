@@ -47,12 +47,14 @@ json_t *document(const struct net *n, const struct strv *hosts, struct err *e)
 			return NULL;
 	if (*n->host_ip)
 		host(list, NET_HOST_NAME, strlen(NET_HOST_NAME), n->host_ip);
-	if (n->ops->dns)
+	if (net_has_dns(n))
 		json_array_append_new(dns, json_string(GUEST_GATEWAY4));
 	/* A word that is no UTF-8 makes json_string() NULL, which is passed over. */
 	for (size_t i = 0; n->ops->dns && i < n->resolv.search.n; i++)
 		json_array_append_new(search, json_string(n->resolv.search.v[i]));
-	return json_pack("{s:s, s:s, s:s, s:i, s:O, s:O, s:O, s:o}", "mode", n->ops->name,
-	        "address", n->address, "address6", n->address6, "mtu", (int)n->mtu, "dns", dns,
-	        "search", search, "hosts", list, "ports", publish_list(&n->ports, n->address));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:O, s:O, s:O, s:o}", "mode", n->ops->name,
+	        "address", n->address, "address6", n->address6, "network",
+	        n->peers.network ? n->peers.network : "", "networkAddress", n->peers.address, "mtu",
+	        (int)n->mtu, "dns", dns, "search", search, "hosts", list, "ports",
+	        publish_list(&n->ports, n->address));
 }

@@ -31,6 +31,14 @@ int inside_enter_user_ns(struct net *n, struct err *e)
 	unsigned uid = geteuid(), gid = getegid();
 	int r;
 
+	if (n->peers.user_ns >= 0) {
+		/* That of the network's first member, which was this user's as well. */
+		if (setns(n->peers.user_ns, CLONE_NEWUSER) < 0)
+			return err_sys(e, "cannot enter the user namespace of the network %s",
+			        n->peers.network);
+		n->own_user_ns = true;
+		return 0;
+	}
 	if (unshare(CLONE_NEWUSER) < 0) {
 		err_sys(e, "cannot make a user namespace");
 		if (errno == EPERM || errno == ENOSPC)
@@ -49,6 +57,10 @@ int inside_enter_user_ns(struct net *n, struct err *e)
 	if (r < 0)
 		return net_error(r, e, "cannot set up the user namespace");
 	n->own_user_ns = true;
+	if (n->peers.network)
+		n->peers.user_ns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (n->peers.network && n->peers.user_ns < 0)
+		return err_sys(e, "cannot open the user namespace");
 	return 0;
 }
 

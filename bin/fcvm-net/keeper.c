@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "dns.h"
+#include "failpoint.h"
 #include "relay.h"
 #include "udp.h"
 
@@ -34,6 +35,7 @@ struct keeper {
 	struct relay relay;
 	struct udp udp;
 	struct dns dns;
+	struct watch ndp, peers;
 	struct door *doors;
 	int64_t young_until;
 	bool closed; /* no descriptor left: connections wait in the kernel's queue */
@@ -119,6 +121,29 @@ static void udp_event(void *ctx, uint32_t events)
 	udp_receive(&d->k->udp, d->l);
 }
 
+static void ndp_event(void *ctx, uint32_t events)
+{
+	const struct keeper *k = ctx;
+
+	(void)events;
+	ndp_receive(&k->n->ndp);
+}
+
+static void peers_event(void *ctx, uint32_t events)
+{
+	const struct keeper *k = ctx;
+
+	(void)events;
+	peers_admit(&k->n->peers);
+}
+
+static int peer_lookup(void *ctx, const char *name, struct in_addr *out, int max)
+{
+	const struct keeper *k = ctx;
+
+	return peers_find(&k->n->peers, name, out, max);
+}
+
 /* As many connections as there are descriptors for. */
 static int capacity(void)
 {
@@ -154,9 +179,15 @@ static int prepare(struct keeper *k)
 		r = loop_add(
 		        &k->loop, &d->w, d->l->fd, EPOLLIN, d->l->udp ? udp_event : tcp_event, d);
 	}
-	if (r == 0 && n->ops->dns)
+	if (r == 0 && net_has_dns(n))
 		r = dns_init(&k->dns, &k->loop, &k->relay, &n->resolv, n->dns_udp, n->dns_tcp,
 		        n->opener);
+	if (r == 0 && n->peers.network) {
+		dns_know(&k->dns, peer_lookup, k);
+		r = loop_add(&k->loop, &k->peers, n->peers.socket, EPOLLIN, peers_event, k);
+	}
+	if (r == 0 && n->ndp.packets >= 0)
+		r = loop_add(&k->loop, &k->ndp, n->ndp.packets, EPOLLIN, ndp_event, k);
 	return r;
 }
 
@@ -182,6 +213,7 @@ static void serve(void *ctx, int report)
 		r = helper_drop_privileges();
 	if (r < 0)
 		net_error(r, &e, "cannot start the keeper of the network");
+	failpoint("keeper-ready");
 	if (!helper_tell(report, r < 0 ? &e : NULL) || r < 0)
 		return;
 	close(report);
@@ -198,7 +230,7 @@ static void serve(void *ctx, int report)
 
 static size_t descriptors(const struct net *n, int **out)
 {
-	int *v = xcalloc(n->publish.n + RESOLV_MAX * RESOLV_SOCKETS + 8, sizeof *v);
+	int *v = xcalloc(n->publish.n + RESOLV_MAX * RESOLV_SOCKETS + PEERS_NAMES + 16, sizeof *v);
 	size_t count = 0;
 
 	for (size_t i = 0; i < n->publish.n; i++)
@@ -213,6 +245,14 @@ static size_t descriptors(const struct net *n, int **out)
 	v[count++] = n->opener;
 	v[count++] = n->reservation;
 	v[count++] = n->nft_fd;
+	v[count++] = n->ndp.packets;
+	v[count++] = n->ndp.group;
+	v[count++] = n->peers.socket;
+	v[count++] = n->peers.user_ns;
+	v[count++] = n->peers.net_ns;
+	v[count++] = n->peers.table;
+	for (int i = 0; i < n->peers.n_claims; i++)
+		v[count++] = n->peers.claims[i];
 	*out = v;
 	return count;
 }
@@ -221,7 +261,8 @@ int keeper_start(struct net *n, struct err *e)
 {
 	auto_free int *keep = NULL;
 	auto_fd int report = -1;
-	struct helper h = {.name = "keeper",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "keeper",
 	        .n_keep = descriptors(n, &keep),
 	        .keep = keep,
 	        .title = n->title,

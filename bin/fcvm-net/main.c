@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * fcvm-net: makes a VM's network, then runs the rest of the line in it. See fcvm-net(1). */
 #include "cleanup.h"
+#include "failpoint.h"
 #include "json.h"
 #include "keeper.h"
 #include "msg.h"
 #include "net.h"
+#include "netmode.h"
 #include "opener.h"
 #include "opt.h"
 #include "rules.h"
 #include "status.h"
 #include "xio.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <nftables/libnftables.h>
@@ -19,15 +22,22 @@
 #include <sys/syscall.h>
 
 struct opts {
-	const char *network, *exposed;
-	struct strv publish, dns, add_host;
+	const char *network, *exposed, *net_name, *ip, *ip6;
+	struct strv publish, dns, add_host, alias;
 	uint64_t mtu;
 	bool json;
 };
 
 static const struct opt table[] = {
-        {0, "network", "MODE", "rootless, bridged or none (rootless)", OPT_STR,
+        {0, "network", "MODE", "rootless, bridged, routed or none (rootless)", OPT_STR,
                 offsetof(struct opts, network), false},
+        {0, "net-name", "NAME", "the machines of this name reach each other by name", OPT_STR,
+                offsetof(struct opts, net_name), false},
+        {0, "network-alias", "NAME", "one more name of this machine for them", OPT_LIST,
+                offsetof(struct opts, alias), false},
+        {0, "ip", "IP", "the machine's own address outside (one that is free)", OPT_STR,
+                offsetof(struct opts, ip), false},
+        {0, "ip6", "IP", "the same for IPv6", OPT_STR, offsetof(struct opts, ip6), false},
         {'p', "publish", "[[HOSTIP:]HOSTPORT:]PORT[/PROTO]",
                 "a port of the guest that is reachable from the host", OPT_LIST,
                 offsetof(struct opts, publish), false},
@@ -50,20 +60,28 @@ static const struct opt_spec spec = {
         .table = table,
 };
 
-static int choose_uplink(struct net *n, const char *name, struct err *e)
+static int choose_uplink(struct net *n, const char *word, struct err *e)
 {
 	static const struct uplink_ops *const all[] = {
-	        &uplink_rootless, &uplink_bridged, &uplink_none};
+	        &uplink_rootless, &uplink_bridged, &uplink_routed, &uplink_none};
+	const char *name = netmode(word ? word : "rootless", e);
 
-	n->ops = &uplink_rootless;
-	if (!name)
-		return 0;
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+	for (size_t i = 0; name && i < sizeof all / sizeof *all; i++)
 		if (!strcmp(all[i]->name, name)) {
 			n->ops = all[i];
 			return 0;
 		}
-	return opt_usage(&spec, e, "--network %s: it is rootless, bridged or none", name);
+	return -1;
+}
+
+static int is_address(const char *option, int family, const char *text, struct err *e)
+{
+	struct in6_addr a;
+
+	if (!text || inet_pton(family, text, &a) == 1)
+		return 0;
+	return err_set(e, FCVM_EX_USAGE, "%s %s: no IPv%d address", option, text,
+	        family == AF_INET ? 4 : 6);
 }
 
 /* Drops what begins at `from` and is published already, as podman does. */
@@ -106,8 +124,12 @@ static int publish_exposed(struct net *n, const char *path, struct err *e)
 
 static int take_options(struct net *n, const struct opts *o, struct err *e)
 {
-	if (choose_uplink(n, o->network, e) < 0)
+	if (choose_uplink(n, o->network, e) < 0 || is_address("--ip", AF_INET, o->ip, e) < 0 ||
+	        is_address("--ip6", AF_INET6, o->ip6, e) < 0 ||
+	        peers_options(&n->peers, o->net_name, getenv("FCVM_NAME"), &o->alias, e) < 0)
 		return -1;
+	n->ip = o->ip;
+	n->ip6 = o->ip6;
 	if (o->mtu && (o->mtu < 1280 || o->mtu > NET_BIG_MTU))
 		return opt_usage(
 		        &spec, e, "--mtu %ju: it is 1280 to %d", (uintmax_t)o->mtu, NET_BIG_MTU);
@@ -136,21 +158,49 @@ static int outside(struct net *n, struct err *e)
 
 	if (r < 0)
 		return net_error(r, e, "cannot speak to the kernel about links");
-	if (n->ops->prepare(n, e) < 0 || (n->ops->dns && resolv_open(&n->resolv, e) < 0))
+	if (n->ops->prepare(n, e) < 0)
 		return -1;
+	failpoint("prepared");
+	/* A guest without an uplink hears of its peers' names, and of no others. */
+	if (!n->ops->dns)
+		n->resolv.n = 0;
+	else if (resolv_open(&n->resolv, e) < 0)
+		return -1;
+	if (n->peers.network && peers_join(&n->peers, privileged(), e) < 0)
+		return -1;
+	failpoint("joined");
 	if (!privileged() && inside_enter_user_ns(n, e) < 0)
 		return -1;
+	failpoint("user-ns");
 	if (n->ops->before && n->ops->before(n, e) < 0)
 		return -1;
+	failpoint("before");
 	return n->ops->dns ? opener_start(&n->resolv, n->title, n->title_size, &n->opener, e) : 0;
 }
 
 static int inside(struct net *n, struct err *e)
 {
-	if (inside_enter_net_ns(n, e) < 0 || (n->ops->start && n->ops->start(n, e) < 0) ||
-	        inside_tap(n, e) < 0 || rules_inside(n, e) < 0 ||
-	        (n->ops->dns && inside_listen(n, e) < 0))
+	bool peers = n->peers.network;
+
+	failpoint("outside");
+	if (peers && peers_switch(&n->peers, e) < 0)
 		return -1;
+	failpoint("switch");
+	if (inside_enter_net_ns(n, e) < 0)
+		return -1;
+	failpoint("net-ns");
+	if (n->ops->start && n->ops->start(n, e) < 0)
+		return -1;
+	failpoint("uplink");
+	if (inside_tap(n, e) < 0)
+		return -1;
+	failpoint("tap");
+	if (peers && peers_link(&n->peers, &n->inside, n->mtu, e) < 0)
+		return -1;
+	failpoint("peers");
+	if (rules_inside(n, e) < 0 || (net_has_dns(n) && inside_listen(n, e) < 0))
+		return -1;
+	failpoint("rules");
 	return n->ops->finish ? n->ops->finish(n, e) : 0;
 }
 
@@ -204,13 +254,19 @@ static int run(struct net *n, const struct opts *o, char **argv, struct err *e)
 	all = files;
 	all.rlim_cur = all.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &all);
-	if (take_options(n, o, e) < 0 || outside(n, e) < 0 || inside(n, e) < 0 ||
-	        keeper_start(n, e) < 0 || tell_scripts(n, o, e) < 0)
+	if (take_options(n, o, e) < 0 || outside(n, e) < 0 || inside(n, e) < 0)
+		return -1;
+	failpoint("inside");
+	if (keeper_start(n, e) < 0)
+		return -1;
+	failpoint("keeper");
+	if (tell_scripts(n, o, e) < 0)
 		return -1;
 	if (n->nft_host)
 		nft_ctx_free(n->nft_host); /* the keeper has its socket */
 	n->nft_host = NULL;
 	publish_notes(&n->ports, n->address);
+	failpoint("told");
 	return become(n, argv, &files, e);
 }
 
@@ -230,6 +286,8 @@ int main(int argc, char **argv)
 	        .opener = -1,
 	        .uplink_line = -1,
 	        .nft_fd = -1,
+	        .peers = PEERS_NONE,
+	        .ndp = NDP_NONE,
 	        .title = argv[0]};
 	struct opts o = {0};
 	struct err e = {0};

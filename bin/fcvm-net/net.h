@@ -7,6 +7,8 @@
 #include "err.h"
 #include "guest_net.h"
 #include "helper.h"
+#include "ndp.h"
+#include "peers.h"
 #include "ports.h"
 #include "publish.h"
 #include "resolv.h"
@@ -38,20 +40,24 @@ struct uplink_ops {
 	int (*before)(struct net *n, struct err *e);
 	/* In the new namespace: begins to make NET_UPLINK; may be NULL. */
 	int (*start)(struct net *n, struct err *e);
-	/* Writes rules for the chains "forward" and "prerouting" (see rules.h); may be NULL. */
+	/* Writes rules for the chains "forward", "prerouting" and "postrouting" (see rules.h); may
+	 * be NULL. */
 	void (*forward_rules)(const struct net *n, FILE *out);
 	void (*nat_rules)(const struct net *n, FILE *out);
+	void (*source_rules)(const struct net *n, FILE *out);
 	/* Returns when NET_UPLINK carries packets; may be NULL. */
 	int (*finish)(struct net *n, struct err *e);
 };
 
-extern const struct uplink_ops uplink_rootless, uplink_bridged, uplink_none;
+extern const struct uplink_ops uplink_rootless, uplink_bridged, uplink_routed, uplink_none;
 
 struct net {
 	const struct uplink_ops *ops;
 	struct ports ports;
 	struct publish publish;
 	struct resolv resolv;
+	const char *ip, *ip6;            /* the address that the user wants for the VM, or NULL */
+	struct peers peers;              /* the network of machines that it is in */
 	unsigned mtu;                    /* 0: the uplink's own */
 	char address[INET_ADDRSTRLEN];   /* the VM's own, "" for none */
 	char address6[INET6_ADDRSTRLEN]; /* "" for none */
@@ -71,7 +77,9 @@ struct net {
 	int uplink_line;            /* to the uplink's own process */
 	void *nft_host; /* a context whose socket owns a table in the host's namespace */
 	int nft_fd;     /* that socket; the keeper's */
-	int index;      /* bridged: the N of fcvmN */
+	int index;      /* bridged, routed: the N of fcvmN */
+	bool native6;   /* the host routes address6 to the VM as it is */
+	struct ndp ndp; /* the keeper's */
 };
 
 /* inside.c: after the namespace is there. */
@@ -82,6 +90,12 @@ int inside_listen(struct net *n, struct err *e); /* DNS */
 
 /* document.c: what scripts and the other programs read. A new reference. */
 json_t *document(const struct net *n, const struct strv *add_host, struct err *e);
+
+/* Whether the guest is told of a resolver. */
+static inline bool net_has_dns(const struct net *n)
+{
+	return n->ops->dns || n->peers.network;
+}
 
 /* For functions that return -errno. */
 static inline int net_error(int r, struct err *e, const char *what)

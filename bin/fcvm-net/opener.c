@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opener.h"
 #include "cleanup.h"
+#include "failpoint.h"
 #include "fds.h"
 #include "helper.h"
 
@@ -36,6 +37,7 @@ static void serve(void *ctx, int report)
 	const struct job *j = ctx;
 	unsigned char i;
 
+	failpoint("opener-ready");
 	if (helper_drop_privileges() < 0 || !helper_tell(report, NULL))
 		return;
 	close(report);
@@ -52,7 +54,8 @@ int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd
 	auto_fd int report = -1;
 	int line[2];
 	struct job j = {.r = r};
-	struct helper h = {.name = "opener",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "opener",
 	        .keep = &j.fd,
 	        .n_keep = 1,
 	        .title = title,

@@ -6,6 +6,7 @@
  * host's loopback address through the gateway's. */
 #include "pasta.h"
 #include "cleanup.h"
+#include "failpoint.h"
 #include "fds.h"
 #include "helper.h"
 #include "proc.h"
@@ -114,6 +115,7 @@ static void run(const struct job *j, int report, int netns)
 	struct err e = {0};
 	int status;
 
+	failpoint("uplink-asked");
 	command(j->p, netns, &argv);
 	if (errors < 0 || (j->p->ambient && ambient_capabilities() < 0)) {
 		err_sys(&e, "cannot prepare to run pasta");
@@ -129,6 +131,7 @@ static void run(const struct job *j, int report, int netns)
 		helper_tell(report, &e);
 		return;
 	}
+	failpoint("pasta-started");
 	status = proc_status(proc_wait(&pasta));
 	last_words(errors, why, sizeof why);
 	err_set(&e, FCVM_EX_FAIL, "pasta ended (status %d): %s: the guest has no network any more",
@@ -152,7 +155,8 @@ int pasta_start(const struct pasta *p, char *title, size_t title_size, int *line
 {
 	auto_fd int me = pidfd_open(getpid(), 0);
 	struct job j = {.p = p, .main_pidfd = me};
-	struct helper h = {.name = "uplink",
+	struct helper h = {.program = "fcvm-net",
+	        .name = "uplink",
 	        .clone_flags = CLONE_NEWPID,
 	        .keep = &me,
 	        .n_keep = 1,

@@ -68,7 +68,10 @@ static void guest_rules(FILE *out)
 	      "  ether saddr != " GUEST_MAC " drop\n"
 	      "  ether type arp arp saddr ether " GUEST_MAC " arp saddr ip { " GUEST_IP4
 	      ", 0.0.0.0 } accept\n"
-	      "  ip daddr 127.0.0.0/8 drop\n"
+	      /* pasta connects wherever it is told to, and to a socket these mean this host:
+	       * also as IPv4 in the clothes of IPv6. */
+	      "  ip daddr { 0.0.0.0/8, 127.0.0.0/8 } drop\n"
+	      "  ip6 daddr { ::/96, ::ffff:0:0/96, ::ffff:0:0:0/96 } drop\n"
 	      "  ip saddr " GUEST_IP4 " accept\n"
 	      "  ip6 saddr " GUEST_IP6 " accept\n"
 	      "  ip6 saddr fe80::/64 meta l4proto ipv6-icmp accept\n"
@@ -88,7 +91,7 @@ static void input_rules(const struct net *n, FILE *out)
 	      "  icmp type echo-request accept\n"
 	      "  icmpv6 type echo-request accept\n",
 	        out);
-	if (n->ops->dns)
+	if (net_has_dns(n))
 		fputs("  iifname \"" NET_TAP "\" ip daddr " GUEST_GATEWAY4
 		      " meta l4proto { tcp, udp } th dport 53 accept\n"
 		      "  iifname \"" NET_TAP "\" ip6 daddr " GUEST_GATEWAY6
@@ -107,8 +110,11 @@ static void forward_rules(const struct net *n, FILE *out)
 	      "  type filter hook forward priority filter; policy drop;\n"
 	      "  ct state established,related accept\n"
 	      "  ct state invalid drop\n"
-	      "  iifname \"" NET_UPLINK "\" oifname \"" NET_TAP "\" ct status dnat accept\n",
+	      "  iifname { \"" NET_UPLINK "\", \"" NET_PEERS "\" } oifname \"" NET_TAP
+	      "\" ct status dnat accept\n",
 	        out);
+	if (n->peers.network)
+		fputs("  iifname \"" NET_TAP "\" oifname \"" NET_PEERS "\" accept\n", out);
 	if (n->ops->forward_rules)
 		n->ops->forward_rules(n, out);
 	fputs("  iifname \"" NET_TAP "\" oifname \"" NET_UPLINK "\" accept\n"
@@ -123,10 +129,17 @@ static void nat_rules(const struct net *n, FILE *out)
 	        out);
 	if (n->ops->nat_rules)
 		n->ops->nat_rules(n, out);
+	/* Machines of one network know each other by addresses that are theirs outside alone. */
+	if (n->peers.network)
+		fprintf(out, "  iifname \"" NET_PEERS "\" ip daddr %s dnat ip to " GUEST_IP4 "\n",
+		        n->peers.address);
 	fputs(" }\n"
 	      " chain postrouting {\n"
-	      "  type nat hook postrouting priority srcnat; policy accept;\n"
-	      "  oifname \"" NET_UPLINK "\" masquerade\n"
+	      "  type nat hook postrouting priority srcnat; policy accept;\n",
+	        out);
+	if (n->ops->source_rules)
+		n->ops->source_rules(n, out);
+	fputs("  oifname { \"" NET_UPLINK "\", \"" NET_PEERS "\" } masquerade\n"
 	      " }\n",
 	        out);
 }

@@ -6,15 +6,14 @@
 #include "clock.h"
 #include "net.h"
 #include "pasta.h"
+#include "reserve.h"
 #include "status.h"
 
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
-#include <stddef.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define READY_MS 10000 /* for pasta to come up on a busy machine */
 
@@ -55,20 +54,46 @@ static bool leads_anywhere(const struct net *n)
 	return n->way4 || n->way6;
 }
 
-/* One process at a time can have a name in the abstract socket namespace, which belongs to the
- * network namespace as the addresses do, and it is gone with the last copy of the descriptor.
- * Unlike a port of the address, the name is in nobody's way. */
-static int reserve(const char *address)
+static int try_address(struct net *n, struct err *e)
 {
-	auto_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "fcvm-net/%s", address);
+	int r;
 
-	if (fd < 0 ||
-	        bind(fd, (struct sockaddr *)&a,
-	                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0)
-		return -errno;
-	return steal_fd(&fd);
+	n->reservation = reserve(n->address);
+	if (n->reservation == -EADDRINUSE)
+		return -EADDRINUSE;
+	if (n->reservation < 0)
+		return net_error(n->reservation, e, "cannot reserve an address in 127.0.0.0/8");
+	r = publish_own(&n->publish, &n->ports, n->address, e);
+	if (r == -EADDRINUSE) {
+		close(n->reservation);
+		n->reservation = -1;
+		return -EBUSY;
+	}
+	return r;
+}
+
+static int wish(struct net *n, struct err *e)
+{
+	struct in_addr a;
+	uint32_t host;
+	int r;
+
+	inet_pton(AF_INET, n->ip, &a);
+	host = ntohl(a.s_addr);
+	if (host >> 24 != 127 || host == INADDR_LOOPBACK || host == 127U << 24 ||
+	        host == (128U << 24) - 1)
+		return err_set(e, FCVM_EX_USAGE,
+		        "--ip %s: with --network rootless it is of 127.0.0.0/8, but not 127.0.0.1",
+		        n->ip);
+	inet_ntop(AF_INET, &a, n->address, sizeof n->address);
+	r = try_address(n, e);
+	if (r == -EADDRINUSE)
+		return err_set(e, FCVM_EX_FAIL, "--ip %s: another machine has this address", n->ip);
+	if (r == -EBUSY)
+		return err_set(e, FCVM_EX_FAIL,
+		        "--ip %s: another process listens there on a port that is to be published",
+		        n->ip);
+	return r;
 }
 
 /* Addresses are 127.1.0.1 to 127.254.255.254, starting anywhere, without 127.x.y.0 and 127.x.y.255.
@@ -77,36 +102,29 @@ static int reserve(const char *address)
 static int take_address(struct net *n, struct err *e)
 {
 	uint32_t at = 0;
-	int r = -EADDRINUSE, busy = 0;
+	int busy = 0;
 
 	if (getrandom(&at, sizeof at, 0) < 0)
 		return err_sys(e, "cannot get random numbers");
-	for (int tries = 0; r == -EADDRINUSE && tries < 65536 && busy < 3; tries++, at++) {
+	for (int tries = 0; tries < 65536 && busy < 3; tries++, at++) {
 		uint32_t host = at % (254U << 16), low = host & 0xff;
+		int r;
 
 		if (low == 0 || low == 255)
 			continue;
 		snprintf(n->address, sizeof n->address, "127.%u.%u.%u", 1 + (host >> 16),
 		        host >> 8 & 0xff, low);
-		r = n->reservation = reserve(n->address);
-		if (r < 0)
-			continue;
-		r = publish_own(&n->publish, &n->ports, n->address, e);
-		if (r == -EADDRINUSE) {
-			close(n->reservation);
-			n->reservation = -1;
+		r = try_address(n, e);
+		if (r == -EBUSY)
 			busy++;
-		}
+		else if (r != -EADDRINUSE)
+			return r;
 	}
 	if (busy == 3)
 		return err_set(e, FCVM_EX_FAIL,
 		        "cannot publish the ports on 127.0.0.0/8: Address already in use: another "
 		        "process listens on all addresses: choose another host port");
-	if (r == -EADDRINUSE)
-		return err_set(e, FCVM_EX_FAIL, "no free address in 127.0.0.0/8");
-	if (r < 0 && r != -1)
-		return net_error(r, e, "cannot reserve an address in 127.0.0.0/8");
-	return r < 0 ? -1 : 0;
+	return err_set(e, FCVM_EX_FAIL, "no free address in 127.0.0.0/8");
 }
 
 static int prepare(struct net *n, struct err *e)
@@ -116,7 +134,10 @@ static int prepare(struct net *n, struct err *e)
 	find_way(n);
 	if (!n->mtu)
 		n->mtu = NET_BIG_MTU;
-	r = take_address(n, e);
+	if (n->ip6)
+		return err_set(e, FCVM_EX_USAGE,
+		        "--ip6: with --network rootless a machine has no IPv6 address of its own");
+	r = n->ip ? wish(n, e) : take_address(n, e);
 	return r < 0 ? r : publish_rest(&n->publish, &n->ports, false, e);
 }
 

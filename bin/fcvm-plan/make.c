@@ -162,7 +162,7 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 {
 	const char *hostname = o->hostname && *o->hostname ? o->hostname : name;
 	auto_json json_t *proc = NULL, *mounts = NULL, *annotations = NULL, *labels = NULL,
-	                 *plan = NULL, *life = NULL, *network = NULL;
+	                 *plan = NULL, *life = NULL, *network = NULL, *volumes = NULL;
 	json_t *own;
 	struct plan_image im;
 
@@ -170,15 +170,16 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 	        !(proc = process(o, &im, hostname, caller_env, e)) ||
 	        !(mounts = plan_mounts(o, &im, e)) || !(annotations = plan_annotations(o, e)) ||
 	        !(labels = plan_labels(o, &im, e)) || !(life = plan_life(o, &im, e)) ||
-	        !(network = plan_network(o, &im, e)))
+	        !(network = plan_network(o, &im, e)) || !(volumes = plan_volumes(o, &im, e)))
 		return NULL;
 	own = fcvm_part(o, &im);
 	json_object_update(own, life);
-	plan = json_pack("{s:i, s:s, s:s, s:s, s:O, s:{s:b}, s:O, s:o, s:O, s:O, s:O, s:o, s:o}",
+	plan = json_pack(
+	        "{s:i, s:s, s:s, s:s, s:O, s:{s:b}, s:O, s:o, s:O, s:O, s:O, s:O, s:o, s:o}",
 	        "fcvmPlan", 1, "name", name, "hostname", hostname, "image", o->image, "process",
 	        proc, "root", "readonly", (int)o->read_only, "mounts", mounts, "linux",
 	        linux_part(o), "annotations", annotations, "labels", labels, "network", network,
-	        "fcvm", own, "machine", machine_part(o));
+	        "volumes", volumes, "fcvm", own, "machine", machine_part(o));
 	if (!plan)
 		err_set(e, FCVM_EX_USAGE, "the image name is not valid UTF-8");
 	return steal_ptr(plan);

@@ -174,7 +174,9 @@ static char *volume_target(const char *spec)
 	auto_free char *copy = xstrdup(spec);
 	char *dir = strchr(copy, ':');
 
-	if (!dir || dir[1] != '/')
+	if (!dir)
+		return *spec == '/' ? clean(spec) : NULL;
+	if (dir[1] != '/')
 		return NULL;
 	dir++;
 	dir[strcspn(dir, ":")] = 0;
@@ -217,26 +219,37 @@ static int image_volume(json_t *by_path, const char *name, const struct plan_opt
 		        e, FCVM_EX_DATA, "image config: the volume '%s' is not a directory", name);
 	if (in_own(path) || json_object_get(by_path, path) || is_volume(o, path))
 		return 0;
-	return add_tmpfs(by_path, path, NULL, "--read-only", e);
+	return add_tmpfs(by_path, path, NULL, "--image-volume", e);
 }
 
-/* Podman keeps these writable with --read-only, and so the volumes that the image declares. */
-static int read_only_tmpfs(
+static int image_volumes(
         json_t *by_path, const struct plan_opts *o, const struct plan_image *im, struct err *e)
 {
-	static const char *const writable[] = {"/tmp", "/var/tmp", "/run"};
 	json_t *unused;
 	const char *name;
 
-	for (size_t i = 0; i < sizeof writable / sizeof *writable; i++)
-		if (!json_object_get(by_path, writable[i]) && !is_volume(o, writable[i]) &&
-		        add_tmpfs(by_path, writable[i], NULL, "--read-only", e) < 0)
-			return -1;
 	json_object_foreach((json_t *)im->volumes, name, unused)
 	{
 		if (image_volume(by_path, name, o, e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static bool wants(const struct plan_opts *o, const char *how)
+{
+	return o->image_volume && !strcmp(o->image_volume, how);
+}
+
+/* Podman keeps these writable with --read-only. */
+static int read_only_tmpfs(json_t *by_path, const struct plan_opts *o, struct err *e)
+{
+	static const char *const writable[] = {"/tmp", "/var/tmp", "/run"};
+
+	for (size_t i = 0; i < sizeof writable / sizeof *writable; i++)
+		if (!json_object_get(by_path, writable[i]) && !is_volume(o, writable[i]) &&
+		        add_tmpfs(by_path, writable[i], NULL, "--read-only", e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -282,14 +295,53 @@ static json_t *in_order(json_t *by_path)
 	return list;
 }
 
-json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+static json_t *by_path(const struct plan_opts *o, const struct plan_image *im, struct err *e)
 {
-	auto_json json_t *by_path = json_object();
+	auto_json json_t *all = json_object();
 
 	for (size_t i = 0; i < o->tmpfs.n; i++)
-		if (user_tmpfs(by_path, o->tmpfs.v[i], e) < 0)
+		if (user_tmpfs(all, o->tmpfs.v[i], e) < 0)
 			return NULL;
-	if (o->read_only && read_only_tmpfs(by_path, o, im, e) < 0)
+	for (size_t i = 0; i < o->volume.n; i++) {
+		auto_free char *target = volume_target(o->volume.v[i]);
+
+		if (target && json_object_get(all, target)) {
+			err_set(e, FCVM_EX_USAGE, "both a volume and a tmpfs are to be at %s",
+			        target);
+			return NULL;
+		}
+	}
+	if ((o->read_only && read_only_tmpfs(all, o, e) < 0) ||
+	        (wants(o, "tmpfs") && image_volumes(all, o, im, e) < 0))
 		return NULL;
-	return in_order(by_path);
+	return steal_ptr(all);
+}
+
+json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	auto_json json_t *all = by_path(o, im, e);
+
+	return all ? in_order(all) : NULL;
+}
+
+/* Also those that would be read-only's own: a volume comes before /tmp's tmpfs. */
+json_t *plan_volumes(const struct plan_opts *o, const struct plan_image *im, struct err *e)
+{
+	auto_json json_t *user = json_object(), *list = json_array(), *found = json_object();
+	json_t *unused;
+	const char *path;
+
+	for (size_t i = 0; i < o->tmpfs.n; i++)
+		if (user_tmpfs(user, o->tmpfs.v[i], e) < 0)
+			return NULL;
+	json_object_update(found, user);
+	if (image_volumes(found, o, im, e) < 0)
+		return NULL;
+	if (!wants(o, "tmpfs") && !wants(o, "ignore"))
+		json_object_foreach(found, path, unused)
+		{
+			if (!json_object_get(user, path))
+				json_array_append_new(list, json_string(path));
+		}
+	return steal_ptr(list);
 }

@@ -3,6 +3,7 @@
  * network itself is fcvm-net's. */
 #include "cleanup.h"
 #include "json.h"
+#include "name.h"
 #include "num.h"
 #include "plan.h"
 #include "status.h"
@@ -109,6 +110,29 @@ static json_t *exposed(const struct plan_opts *o, const struct plan_image *im, s
 	return steal_ptr(list);
 }
 
+/* What fcvm-net would refuse, before an image is fetched. */
+static int check_addresses(const struct plan_opts *o, struct err *e)
+{
+	unsigned char raw[16];
+
+	for (size_t i = 0; i < o->dns.n; i++)
+		if (!is_address(o->dns.v[i]))
+			return err_set(e, FCVM_EX_USAGE, "--dns '%s': not an address", o->dns.v[i]);
+	if (o->ip && inet_pton(AF_INET, o->ip, raw) != 1)
+		return err_set(e, FCVM_EX_USAGE, "--ip '%s': not an IPv4 address", o->ip);
+	if (o->ip6 && inet_pton(AF_INET6, o->ip6, raw) != 1)
+		return err_set(e, FCVM_EX_USAGE, "--ip6 '%s': not an IPv6 address", o->ip6);
+	if (o->net_name && !name_valid(o->net_name))
+		return err_set(e, FCVM_EX_USAGE, "--net-name '%s': " NAME_RULE, o->net_name);
+	if (!o->net_name && o->network_alias.n)
+		return err_set(e, FCVM_EX_USAGE, "--network-alias goes with --net-name");
+	for (size_t i = 0; i < o->network_alias.n; i++)
+		if (!name_valid(o->network_alias.v[i]))
+			return err_set(e, FCVM_EX_USAGE, "--network-alias '%s': " NAME_RULE,
+			        o->network_alias.v[i]);
+	return 0;
+}
+
 json_t *plan_network(const struct plan_opts *o, const struct plan_image *im, struct err *e)
 {
 	auto_json json_t *hosts = each(&o->add_host, host, e), *search = NULL, *options = NULL,
@@ -117,11 +141,8 @@ json_t *plan_network(const struct plan_opts *o, const struct plan_image *im, str
 	if (!hosts || !(search = each(&o->dns_search, domain, e)) ||
 	        !(options = each(&o->dns_option, option, e)) || !(expose = exposed(o, im, e)))
 		return NULL;
-	for (size_t i = 0; i < o->dns.n; i++)
-		if (!is_address(o->dns.v[i])) {
-			err_set(e, FCVM_EX_USAGE, "--dns '%s': not an address", o->dns.v[i]);
-			return NULL;
-		}
+	if (check_addresses(o, e) < 0)
+		return NULL;
 	return json_pack("{s:O, s:O, s:O, s:O}", "hosts", hosts, "search", search, "options",
 	        options, "expose", expose);
 }

@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "name.h"
+#include "netmode.h"
 #include "num.h"
 #include "plan.h"
 #include "status.h"
@@ -82,13 +83,24 @@ static const struct opt run_table[] = {
         {0, "read-only", NULL, "make the root file system read-only", OPT_FLAG, O(read_only),
                 false},
         {0, "tmpfs", "DIR[:OPTIONS]", "mount a tmpfs", OPT_LIST, O(tmpfs), false},
-        {'v', "volume", "SOURCE:DIR[:OPTIONS]", "share a host directory (needs fcvm-vol)", OPT_LIST,
-                O(volume), false},
+        {'v', "volume", "[SOURCE:]DIR[:OPTIONS]",
+                "a directory or file of the host, or a named volume", OPT_LIST, O(volume), false},
         {0, "map", "SOURCE:DIR[:OPTIONS]", "the same as --volume", OPT_LIST, O(volume), true},
+        {0, "mount", "type=TYPE,...", "the same in words: bind, volume or tmpfs", OPT_LIST,
+                O(mount), false},
+        {0, "image-volume", "HOW", "anonymous, tmpfs or ignore what the image declares (anonymous)",
+                OPT_STR, O(image_volume), false},
 
         {0, NULL, NULL, "Network", OPT_HEAD, 0, false},
-        {0, "network", "MODE", "rootless, bridged or none (rootless)", OPT_STR, O(network), false},
+        {0, "network", "MODE", "rootless, bridged, routed or none (rootless)", OPT_STR, O(network),
+                false},
         {0, "net", "MODE", "the same as --network", OPT_STR, O(network), true},
+        {0, "net-name", "NAME", "a network of VMs that know each other by name", OPT_STR,
+                O(net_name), false},
+        {0, "network-alias", "NAME", "one more name in it", OPT_LIST, O(network_alias), false},
+        {0, "ip", "ADDRESS", "the VM's own address outside (one that is free)", OPT_STR, O(ip),
+                false},
+        {0, "ip6", "ADDRESS", "the same for IPv6", OPT_STR, O(ip6), false},
         {'p', "publish", "[[IP:]PORT:]PORT[/udp]", "publish a port, or a range", OPT_LIST,
                 O(publish), false},
         {'P', "publish-all", NULL, "publish all that the image exposes, on free ports", OPT_FLAG,
@@ -160,7 +172,7 @@ static int check_words(const struct plan_opts *o, struct err *e)
 	static const char *const pulls[] = {"missing", "always", "never", "newer", NULL};
 	static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 	static const char *const vmms[] = {"auto", "qemu", "firecracker", NULL};
-	static const char *const networks[] = {"rootless", "bridged", "none", NULL};
+	static const char *const image_volumes[] = {"anonymous", "bind", "tmpfs", "ignore", NULL};
 	static const char *const waits[] = {"running", "started", "healthy", NULL};
 
 	if (o->pull && one_of("--pull", o->pull, pulls, e) < 0)
@@ -171,7 +183,9 @@ static int check_words(const struct plan_opts *o, struct err *e)
 		return -1;
 	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
 		return -1;
-	if (o->network && one_of("--network", o->network, networks, e) < 0)
+	if (o->network && !netmode(o->network, e))
+		return -1;
+	if (o->image_volume && one_of("--image-volume", o->image_volume, image_volumes, e) < 0)
 		return -1;
 	if (o->wait && !o->detach)
 		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");
@@ -229,8 +243,8 @@ static int check_passed_on(const struct plan_opts *o, struct err *e)
 {
 	for (size_t i = 0; i < o->volume.n; i++)
 		if (!*o->volume.v[i] || *o->volume.v[i] == '-')
-			return err_set(e, FCVM_EX_USAGE, "--volume '%s': not SOURCE:DIR[:OPTIONS]",
-			        o->volume.v[i]);
+			return err_set(e, FCVM_EX_USAGE,
+			        "--volume '%s': not [SOURCE:]DIR[:OPTIONS]", o->volume.v[i]);
 	for (size_t i = 0; i < o->publish.n; i++)
 		if (!isalnum((unsigned char)*o->publish.v[i]) && *o->publish.v[i] != '[')
 			return err_set(e, FCVM_EX_USAGE,
@@ -320,14 +334,15 @@ int plan_options_parse(bool make, int argc, char **argv, struct plan_opts *o, st
 		i++;
 	o->command = argv + i;
 	o->n_command = argc - i;
-	return check(o, e);
+	return plan_mount_words(o, e) < 0 ? -1 : check(o, e);
 }
 
 void plan_opts_free(struct plan_opts *o)
 {
 	struct strv *lists[] = {&o->env, &o->env_file, &o->cap_add, &o->cap_drop, &o->tmpfs,
-	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->log_opt,
-	        &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host};
+	        &o->ulimit, &o->label, &o->annotation, &o->publish, &o->volume, &o->mount,
+	        &o->log_opt, &o->expose, &o->dns, &o->dns_search, &o->dns_option, &o->add_host,
+	        &o->network_alias};
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_free(lists[i]);

@@ -27,7 +27,9 @@
 struct plan_opts {
 	const char *name, *user, *workdir, *entrypoint, *hostname, *stop_signal, *pull, *platform;
 	const char *hypervisor, *accel, *authfile, *network, *config;
+	const char *image_volume;
 	const char *restart, *log_driver, *wait, *detach_keys, *cidfile;
+	const char *net_name, *ip, *ip6;
 	const char *health_cmd, *health_url, *health_interval, *health_timeout,
 	        *health_start_period;
 	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries, mtu;
@@ -35,7 +37,8 @@ struct plan_opts {
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
 	bool tls_verify;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
-	        volume, log_opt, expose, dns, dns_search, dns_option, add_host;
+	        volume, mount, log_opt, expose, dns, dns_search, dns_option, add_host,
+	        network_alias;
 	const char *image;
 	char **command; /* into argv */
 	int n_command;
@@ -77,6 +80,10 @@ json_t *plan_env(const struct plan_opts *o, const struct plan_image *im, const c
 int plan_env_check(const struct plan_opts *o, char **caller_env, struct err *e);
 json_t *plan_rlimits(const struct plan_opts *o, struct err *e);
 json_t *plan_mounts(const struct plan_opts *o, const struct plan_image *im, struct err *e);
+/* Where the image wants volumes and the line has nothing: anonymous ones are to be there. */
+json_t *plan_volumes(const struct plan_opts *o, const struct plan_image *im, struct err *e);
+/* Turns --mount into --volume and --tmpfs. */
+int plan_mount_words(struct plan_opts *o, struct err *e);
 json_t *plan_labels(const struct plan_opts *o, const struct plan_image *im, struct err *e);
 /* {"restart": …, "log": …, "health": … or null} */
 json_t *plan_life(const struct plan_opts *o, const struct plan_image *im, struct err *e);

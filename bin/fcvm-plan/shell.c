@@ -63,11 +63,19 @@ static void net_args(const struct plan_opts *o, struct strv *args)
 {
 	const char *mode = o->network ? o->network : "rootless";
 
-	if (!strcmp(mode, "none") && !o->publish.n && !o->publish_all)
+	if (!strcmp(mode, "none") && !o->publish.n && !o->publish_all && !o->net_name && !o->ip &&
+	        !o->ip6)
 		return;
 	strv_addl(args, "--network", mode, NULL);
 	each(args, "--publish", &o->publish);
 	each(args, "--dns", &o->dns);
+	if (o->net_name)
+		strv_addl(args, "--net-name", o->net_name, NULL);
+	each(args, "--network-alias", &o->network_alias);
+	if (o->ip)
+		strv_addl(args, "--ip", o->ip, NULL);
+	if (o->ip6)
+		strv_addl(args, "--ip6", o->ip6, NULL);
 	if (o->mtu)
 		strv_addf(args, "--mtu=%llu", (unsigned long long)o->mtu);
 }
@@ -102,6 +110,12 @@ char *plan_options_shell(const struct plan_opts *o)
 	assign(f, "network", o->network);
 	assign_list(f, "net_args", &net);
 	assign_list(f, "vol_args", &o->volume);
+	assign(f, "image_volumes",
+	        !o->image_volume || !strcmp(o->image_volume, "anonymous") ||
+	                        !strcmp(o->image_volume, "bind")
+	                ? "1"
+	                : "0");
+	assign(f, "rm", o->rm ? "1" : "0");
 	assign_list(f, "front_args", &front);
 	assign(f, "publish_all", o->publish_all ? "1" : "0");
 	assign(f, "replace", o->replace ? "1" : "0");

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Part of fcvm-setup, which reads it in: kernel profiles, and getting the kernel that one names. Uses
+# Part of fcvm-setup, which reads it in: kernel profiles, and getting the kernel that one names or
+# has built. Uses
 # fcvm-setup's own functions (die, note, step, work, escape and others) and variables.
 # shellcheck disable=SC2034,SC2154 # variables of fcvm-setup
 
@@ -12,11 +13,13 @@ read_profile() {
 	[ -f "$profiles/$1.conf" ] ||
 		die 100 "--kernel-profile $1: there is no such profile: $(known_profiles)"
 	conf_description='' conf_package='' conf_url='' conf_sha256='' conf_member='' conf_want=''
-	conf_append='' conf_host_kernel='' conf_host_modules=''
+	conf_append='' conf_host_kernel='' conf_host_modules='' conf_source='' conf_config='' conf_skip=''
+	conf_space='' conf_steps='' conf_more=''
 	while IFS='=' read -r key value || [ -n "$key" ]; do
 		case $key in
 		'' | '#'*) ;;
-		description | package | url | sha256 | member | want | append | host_kernel | host_modules)
+		description | package | url | sha256 | member | want | append | host_kernel | host_modules | \
+			more | source | config | skip | space | steps)
 			eval "conf_$key=\$value"
 			;;
 		*) die 100 "$profiles/$1.conf: unknown key '$key'" ;;
@@ -38,6 +41,7 @@ known_profiles() {
 want_kernel() {
 	append='' request='' name=custom
 	own_kernel && return
+	[ -z "$use" ] || { want_key && return; }
 	name=${profile:-$had_profile}
 	if [ -z "$profile" ] && { [ "$name" = custom ] || [ ! -f "$profiles/$name.conf" ]; }; then
 		append=$(unescape "$had_append") request=$(unescape "$had_request")
@@ -48,14 +52,36 @@ want_kernel() {
 	append=${conf_append-}
 	want=${conf_want-}
 	[ -n "$want" ] || want=$("$bindir/fcvm-kernel" wanted) || exit
+	want=$want${conf_more:+ $conf_more}
+	if [ -n "$conf_source" ]; then
+		request="source=$conf_source config=$(hash_file "$profiles/$conf_config") name=$name want=$want" || exit
+		return
+	fi
 	request="package=$conf_package url=$conf_url sha256=$conf_sha256 member=$conf_member \
 host_kernel=$conf_host_kernel host_modules=$conf_host_modules want=$want"
 }
 
+hash_file() {
+	sum=$(sha256sum 2>/dev/null <"$1") || die 111 "cannot read $1"
+	printf '%s' "${sum%% *}"
+}
+
+# The same for a kernel that is named by its key: as the profile that it came from was then.
+want_key() {
+	case $use in *[!0-9a-f]* | '') die 100 "--kernel-key $use: not a key: see 'fcvm kernel ls'" ;; esac
+	[ -f "$data/kernels/$use/meta.json" ] || die 102 "--kernel-key $use: there is no such kernel: see 'fcvm kernel ls'"
+	if [ "$use" = "$had_kernel" ]; then
+		name=$had_profile append=$(unescape "$had_append") request=$(unescape "$had_request")
+	elif origin=$(find_origin kernel "$use"); then
+		name=$(unescape "$(field "$origin" profile)") append=$(unescape "$(field "$origin" append)")
+		request=$(unescape "$(field "$origin" request)") source=$(unescape "$(field "$origin" source)")
+	fi
+}
+
 # The recorded kernel is the one to be had.
 have_kernel() {
-	[ -z "$force" ] && ! own_kernel && [ -n "$had_kernel" ] &&
-		[ "$(escape "$request")" = "$had_request" ]
+	[ -z "$force" ] && ! own_kernel && [ -n "$had_kernel" ] || return
+	[ "$had_kernel" = "${use:-$had_kernel}" ] && [ "$(escape "$request")" = "$had_request" ]
 }
 
 # Sets $file to the package's .deb, or $why and fails.
@@ -136,21 +162,96 @@ find_kernel() {
 	fi
 }
 
+# --- building -------------------------------------------------------------------------------------
+
+# With the words for fcvm-kbuild that tell what is to be built.
+kbuild() {
+	set -- "$@" --source "$conf_source" --config "$profiles/$conf_config" --name "$name"
+	# shellcheck disable=SC2086 # the leash is some words or none
+	$leash "$bindir/fcvm-kbuild" "$@" </dev/null >"$tmp/out" 9>&- &
+	child=$!
+	wait "$child"
+	status=$?
+	child=
+	return "$status"
+}
+
+# Sets $id, the hash of all that decides on a built kernel.
+identify() {
+	kbuild --id 2>"$tmp/err" || return
+	id=$(sha256sum <"$tmp/out") || exit 111
+	id=${id%% *}
+}
+
+# Sets $file, $modules and $source. What fcvm-kbuild says is for the user as it comes.
+build_kernel() {
+	[ -x "$bindir/fcvm-kbuild" ] || die 111 "fcvm-kbuild is not installed beside $me (in $bindir)"
+	[ -d "$data/build" ] || check_space "$((${conf_space:-0} + 64))"
+	set -- --dir "$data/build"
+	[ -z "$jobs" ] || set -- "$@" --jobs "$jobs"
+	[ -z "$conf_skip" ] || set -- "$@" --skip "$conf_skip"
+	[ -z "$conf_space" ] || set -- "$@" --space "$conf_space"
+	[ -z "$conf_steps" ] || set -- "$@" --steps "$conf_steps"
+	[ -z "$quiet" ] || set -- "$@" --quiet
+	[ -z "$line" ] || printf '\r\033[K' >&2
+	line=
+	kbuild "$@" || exit "$status"
+	modules=$(cat "$tmp/out") source=$conf_source
+	file=$modules/vmlinux
+}
+
+# --- the kernel -----------------------------------------------------------------------------------
+
+# Sets $kernel_key to that of a kernel that was had before for the same request. Of a built one the
+# source and the compiler are the same as well, unless that cannot be told here any more.
+had_before() {
+	[ -z "$force" ] && ! own_kernel || return
+	origin=$(origin_file) || exit
+	if [ -z "$conf_source" ]; then
+		load_origin "$origin"
+		return
+	fi
+	if ! identify; then
+		load_origin "$origin" && id=$had_id && return
+		give_up
+	fi
+	load_origin "$origin" && [ "$had_id" = "$id" ] && return
+	origin=$(find_origin id "$id") && load_origin "$origin" && return
+	kernel_key=
+	return 1
+}
+
 # Sets $kernel_key.
 get_kernel() {
+	if [ -n "$use" ]; then
+		kernel_key=$use
+		[ -n "$source" ] || source=$(unescape "$(field "$record" source)")
+		return
+	fi
 	if have_kernel; then
 		kernel_key=$had_kernel
 		source=$(unescape "$(field "$record" source)")
+		[ -f "$(origin_file)" ] || write_origin
 		return
 	fi
-	check_space 256
-	find_kernel
-	check_sum
+	if had_before; then
+		write_origin
+		return
+	fi
+	if [ -n "$conf_source" ] && ! own_kernel; then
+		[ -n "$id" ] || identify || give_up
+		build_kernel
+	else
+		check_space 256
+		find_kernel
+		check_sum
+	fi
 	step "importing $source"
 	set -- import
 	[ -z "$member" ] || set -- "$@" --member "$member"
 	[ -z "$modules" ] || set -- "$@" --modules "$modules"
-	[ -z "${conf_want-}" ] || set -- "$@" --want "$conf_want"
+	[ -z "${conf_want-}${conf_more-}" ] || set -- "$@" --want "$want"
 	work_or_die "$bindir/fcvm-kernel" "$@" -- "$file"
 	kernel_key=$(sed 's|.*/||' "$tmp/out")
+	write_origin
 }

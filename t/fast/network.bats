@@ -105,7 +105,11 @@ where() { fcvm port "$name" 80/tcp | grep -m 1 -e "$1"; }
 		run -125 run_in "${@:2}" -- true
 		has "$output" "$1"
 	}
-	refused "--network bridge: did you mean bridged?" --network bridge
+	refused "--network bridgd: did you mean bridged?" --network bridgd
+	refused "--network host: a machine has a kernel of its own" --network host
+	refused "--net-name 'a/b': a name is" --net-name a/b
+	refused "--network-alias goes with --net-name" --network-alias a
+	refused "--ip 'x': not an IPv4 address" --ip x
 	refused "--dns 'x': not an address" --dns x
 	refused "--add-host 'a': not NAME:ADDRESS" --add-host a
 	refused "--mtu: from 1280 to 65520" --mtu 100

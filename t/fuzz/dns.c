@@ -11,7 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t n = size ? data[0] : 0;
 	const uint8_t *query = data + 1, *answer;
-	uint8_t copy[256];
+	struct in_addr addresses[DNS_ADDRESSES] = {{1}, {2}};
+	uint8_t copy[256 + DNS_ADDRESSES * DNS_RECORD];
+	char name[DNS_NAME_MAX];
 	ssize_t question;
 
 	if (size < 1 || n > size - 1)
@@ -26,6 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, query, n);
 	if (dns_failure(copy, n) != (size_t)question ||
 	        !dns_answers(copy, (size_t)question, query, (size_t)question))
+		abort();
+	if (dns_name(query, (size_t)question, name) && strlen(name) >= DNS_NAME_MAX)
+		abort();
+	memcpy(copy, query, n);
+	n = dns_addresses(copy, (size_t)question, addresses, DNS_ADDRESSES);
+	if (!dns_answers(copy, n, query, (size_t)question))
 		abort();
 	return 0;
 }

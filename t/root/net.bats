@@ -250,6 +250,28 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 	done
 }
 
+@test "no spelling of the host's loopback address leads there" {
+	local a tried
+	for a in ::ffff:127.0.0.1 ::127.0.0.1 ::1 ::ffff:0:127.0.0.1; do
+		guest g --network rootless -- sh -c "$NETPEER syn $a 9; $NETPEER line $HOST4 8 sent; exec sleep 60"
+		wait_for 10 grep -q sent "$BATS_TEST_TMPDIR/g.out" || fail "$(err_of g)"
+		tried=$(on_host ss -Htan 'dport = :9')
+		is "$tried" '' "after a connection to $a"
+		stop_servers
+	done
+}
+
+@test "noise and floods of frames hurt nobody" {
+	serving_guest other --network rootless -p 8080:80
+	for mode in rootless bridged; do
+		run -0 in_guest --network "$mode" -- sh -ec "
+			$NETPEER junk 20000
+			$NETPEER line $WORLD4 7 well"
+		has "$output" ': well'
+	done
+	has "$(peer tcp "$(own_address other)" 8080 x)" ': x'
+}
+
 @test "bridged machines do not reach each other" {
 	serving_guest g --network bridged -p 8080:80
 	has "$(peer tcp "$(own_address g)" 8080 x)" 'x'

@@ -12,10 +12,10 @@ setup() {
 	echo agent >"$prefix/libexec/fcvm/fcvm-agent"
 	: >"$FCVM_DATA_DIR/kernels/k1/vmlinux"
 	: >"$FCVM_DATA_DIR/initrds/i1/initrd"
-	printf '{\n "accel": "tcg",\n "agent": "%s",\n "initrd": "i1",\n "kernel": "k1",\n "release": "6.9.0-test"\n}\n' \
+	printf '{\n "accel": "tcg",\n "agent": "%s",\n "initrd": "i1",\n "kernel": "k1",\n "profile": "micro",\n "release": "6.9.0-test"\n}\n' \
 		"$(sha256sum <"$prefix/libexec/fcvm/fcvm-agent" | cut -d' ' -f1)" >"$FCVM_DATA_DIR/setup.json"
 	use_real fcvm-doctor
-	for tool in fcvm-kernel fcvm-cache fcvm-plan fcvm-rundir fcvm-ctl fcvm-net qemu-system-x86_64 skopeo tar2sqfs mke2fs \
+	for tool in fcvm-kernel fcvm-kbuild fcvm-cache fcvm-plan fcvm-rundir fcvm-ctl fcvm-net qemu-system-x86_64 skopeo tar2sqfs mke2fs \
 		busybox unshare newuidmap pasta nft apt-get; do
 		stub "$tool" :
 	done
@@ -44,7 +44,7 @@ about() {
 	lacks "$output" FAIL
 	is "$(about qemu)" "ok    qemu: $STUBS/qemu-system-x86_64"
 	is "$(about accelerator)" "ok    accelerator: kvm: it runs"
-	is "$(about setup)" "ok    setup: kernel 6.9.0-test, tcg"
+	is "$(about setup)" "ok    setup: kernel 6.9.0-test (profile micro), tcg"
 	is "$(about disk)" "ok    disk: 8789 MiB free for $FCVM_DATA_DIR"
 }
 

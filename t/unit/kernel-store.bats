@@ -108,7 +108,7 @@ import() {
 	is "${#lines[@]}" 1
 	dir=$(import)
 	run -0 fcvm-kernel ls
-	matches "${lines[1]}" '^[0-9a-f]{12}  6\.9\.0-test +0M +2$'
+	matches "${lines[1]}" '^[0-9a-f]{12}  6\.9\.0-test +0M +2  -$'
 	run -0 fcvm-kernel ls --json
 	has "$output" "\"path\": \"$dir\""
 	run -0 fcvm-kernel inspect --json "$PARTS/k"

@@ -97,7 +97,7 @@ run_suite() {
 	bats_file a $'@test "hangs" { x=$(setsid sleep 1000.5 &); }\n@test "good" { true; }'
 	BATS_TEST_TIMEOUT=3 run_suite
 	is "$status" 1
-	has "$output" 'no test ended for 6 s'
+	has "$output" 'no test began or ended for 6 s'
 	has "$output" 'sleep 1000'
 	run ! pgrep -f 'sleep 1000.5'
 }

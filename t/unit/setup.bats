@@ -74,7 +74,7 @@ recorded() {
 	is "$(recorded accelReason)" 'because "it" said so'
 	is "$(recorded agent)" "$(sha256sum <"$prefix/libexec/fcvm/fcvm-agent" | cut -d' ' -f1)"
 	[[ -d $FCVM_DATA_DIR/kernels/$(recorded kernel) && -e $FCVM_DATA_DIR/initrds/$(recorded initrd)/initrd ]]
-	is "$(entries)" "initrds kernels setup.json setup.lock "
+	is "$(entries)" "initrds kernels origins setup.json setup.lock "
 }
 
 @test "a second setup does nothing and says that all is ready" {
@@ -156,13 +156,16 @@ profile() { # NAME [LINE…]
 	is "$(calls 'kernel import') $(calls 'kernel import --want four')" "3 1"
 	WANTED=five run -0 fcvm-setup --quiet
 	is "$(calls 'kernel import')" 3
+	profile one want=four more=nine
+	run -0 fcvm-setup --quiet
+	is "$(calls 'kernel import') $(calls 'kernel import --want four nine')" "4 1"
 	profile one package=other want=four
 	run -0 fcvm-setup --quiet
-	is "$(calls 'kernel import')" 4
+	is "$(calls 'kernel import')" 5
 	echo mine >mine.bin
 	fcvm-setup --quiet --kernel mine.bin
 	WANTED=six run -0 fcvm-setup --quiet
-	is "$(recorded profile) $(calls 'kernel import')" "custom 5" "a kernel of the user's own stays"
+	is "$(recorded profile) $(calls 'kernel import')" "custom 6" "a kernel of the user's own stays"
 }
 
 @test "--force does everything again" {
@@ -253,7 +256,7 @@ profile() { # NAME [LINE…]
 	wait_for 5 gone "$child"
 	[[ ! -e $FCVM_DATA_DIR/setup.json ]]
 	run -0 fcvm-setup
-	is "$(entries)" "initrds kernels setup.json setup.lock "
+	is "$(entries)" "initrds kernels origins setup.json setup.lock "
 }
 
 @test "an interrupted setup ends at once with the signal's status and cleans up" {
@@ -265,7 +268,7 @@ profile() { # NAME [LINE…]
 	status=0
 	wait "$pid" || status=$?
 	is "$status" 143
-	is "$(entries)" "initrds kernels setup.lock "
+	is "$(entries)" "initrds kernels origins setup.lock "
 }
 
 @test "a wrong command line names the option and suggests another" {
@@ -280,8 +283,14 @@ profile() { # NAME [LINE…]
 	run -100 fcvm-setup word
 	run -100 fcvm-setup --modules x
 	run -100 fcvm-setup --kernel-profile nope
-	is "$output" "fcvm-setup: --kernel-profile nope: there is no such profile: known: debian"
+	is "$output" "fcvm-setup: --kernel-profile nope: there is no such profile: known: debian debian-docker micro"
 	run -100 fcvm-setup --kernel-profile ../x
+	run -100 fcvm-setup --jobs 0x
+	is "$output" "fcvm-setup: --jobs 0x: takes a number from 1 to 9999"
+	run -100 fcvm-setup --kernel-key ab --kernel-profile debian
+	is "$output" "fcvm-setup: --kernel, --kernel-key and --kernel-profile exclude each other"
+	run -102 fcvm-setup --kernel-key ab
+	is "$output" "fcvm-setup: --kernel-key ab: there is no such kernel: see 'fcvm kernel ls'"
 	run -100 fcvm-doctor --jsn
 	is "$output" "fcvm-doctor: unknown option --jsn: did you mean --json?"
 	is "$(fcvm-setup --version) $(fcvm-doctor --version)" "fcvm-setup 9.9 fcvm-doctor 9.9"

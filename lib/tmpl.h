@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The part of Go's templates that --format is used with: text, the escapes \t, \n and \\, and
  * {{.Field}} or {{json .Field}}. */
-#ifndef CTL_TMPL_H
-#define CTL_TMPL_H
+#ifndef FCVM_TMPL_H
+#define FCVM_TMPL_H
 
 #include "err.h"
 #include "strv.h"

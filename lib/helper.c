@@ -61,7 +61,7 @@ static void __attribute__((noreturn)) child(const struct helper *h, int report, 
 	if (h->title && h->title_size) {
 		/* PROGRAM's words may hold secrets, and would be shown twice. */
 		memset(h->title, 0, h->title_size);
-		snprintf(h->title, h->title_size, "fcvm-net: %s", h->name);
+		snprintf(h->title, h->title_size, "%s: %s", h->program, h->name);
 	}
 	/* The parent's number is not known in another pid namespace; there the helper waits for a
 	 * word from the parent, whose end of the line goes with it. */
@@ -76,12 +76,13 @@ static void __attribute__((noreturn)) child(const struct helper *h, int report, 
 int helper_start(const struct helper *h, int *report, struct err *e)
 {
 	pid_t parent = getpid();
-	int line[2];
+	int line[2], pidfd = -1;
+	unsigned long flags = h->clone_flags | (h->pidfd ? CLONE_PIDFD : 0);
 	long pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) < 0)
 		return err_sys(e, "cannot make a socket pair");
-	pid = syscall(SYS_clone, (unsigned long)h->clone_flags, 0, 0, 0, 0);
+	pid = syscall(SYS_clone, flags, 0, &pidfd, 0, 0);
 	if (pid == 0)
 		child(h, line[1], parent);
 	if (pid < 0)
@@ -91,6 +92,10 @@ int helper_start(const struct helper *h, int *report, struct err *e)
 		close(line[0]);
 		return -1;
 	}
+	if (h->pid)
+		*h->pid = (pid_t)pid;
+	if (h->pidfd)
+		*h->pidfd = pidfd;
 	*report = line[0];
 	return 0;
 }

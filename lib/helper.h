@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * The processes that work for a VM's network while PROGRAM runs. They are children of it and die
- * with it (SIGKILL as the parent-death signal), hold no descriptor but those named, have /dev/null
- * as standard streams, no terminal, and raise no SIGCHLD: a program that waits for all its
- * children, as shells and make do, does not wait for them. */
-#ifndef FCVM_NET_HELPER_H
-#define FCVM_NET_HELPER_H
+ * The processes that work for a VM while PROGRAM runs, which the program that started them has
+ * become. They are children of it and die with it (SIGKILL as the parent-death signal), hold no
+ * descriptor but those named, have /dev/null as standard streams, no terminal, and raise no
+ * SIGCHLD: a program that waits for all its children, as shells and make do, does not wait for
+ * them. */
+#ifndef FCVM_HELPER_H
+#define FCVM_HELPER_H
 
 #include "err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct helper {
-	const char *name;     /* as ps shows it */
+	const char *program; /* whose helper it is, and its name: as ps shows them */
+	const char *name;
 	unsigned clone_flags; /* CLONE_NEWPID or 0 */
 	const int
 	        *keep; /* descriptors it keeps under their numbers; those below 3 are passed over */
 	size_t n_keep;
 	char *title; /* memory of the argument vector, to be overwritten, or NULL */
 	size_t title_size;
+	pid_t *pid; /* receive its number and a pidfd; may be NULL */
+	int *pidfd;
 	/* Runs in the helper, and ends it when it returns. It must call helper_ready() once. */
 	void (*fn)(void *ctx, int report);
 	void *ctx;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What people see: text without control characters, times as "3 minutes", tables. */
-#ifndef CTL_SHOW_H
-#define CTL_SHOW_H
+#ifndef FCVM_SHOW_H
+#define FCVM_SHOW_H
 
 #include "strv.h"
 

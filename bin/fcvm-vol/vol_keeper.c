@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "vol_keeper.h"
+#include "cleanup.h"
+#include "fds.h"
+#include "helper.h"
+#include "loop.h"
+#include "status.h"
+#include "vol_server.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct keeper;
+
+struct served {
+	struct keeper *k;
+	const struct vol_spec *v;
+	struct vol_server server;
+	struct watch w;
+};
+
+struct keeper {
+	const struct vol_keeper *in;
+	struct loop loop;
+	struct served all[VOL_MAX];
+	struct watch machine;
+};
+
+/* The end of the machine is the end of all: the servers die with this process. */
+static void from_machine(void *ctx, uint32_t events)
+{
+	struct keeper *k = ctx;
+	uint32_t index;
+	int fds[FDS_MAX];
+	size_t n_fds = 0;
+	ssize_t n = fds_receive(k->in->machine, &index, sizeof index, fds, &n_fds, MSG_DONTWAIT);
+
+	(void)events;
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n <= 0)
+		_exit(0);
+	index = le32toh(index);
+	if (n == sizeof index && n_fds == 1 && index < k->in->n &&
+	        k->all[index].server.control >= 0) {
+		vol_server_session(&k->all[index].server, fds[0]);
+		return;
+	}
+	/* Nobody will serve it, and the other end hears so. */
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+}
+
+static void server_ended(void *ctx, uint32_t events)
+{
+	struct served *s = ctx;
+	siginfo_t si = {0};
+	char text[512];
+	int n;
+
+	(void)events;
+	waitid(P_PIDFD, (id_t)s->server.pidfd, &si, WEXITED | __WALL);
+	loop_drop(&s->k->loop, &s->w, &s->server.pidfd);
+	close(s->server.control);
+	s->server.control = -1;
+	n = snprintf(text, sizeof text, "the volume at %.300s: its server ", s->v->target);
+	if (si.si_code == CLD_EXITED)
+		snprintf(text + n, sizeof text - (size_t)n, "ended with status %d", si.si_status);
+	else
+		snprintf(
+		        text + n, sizeof text - (size_t)n, "was killed by signal %d", si.si_status);
+	send(s->k->in->machine, text, strlen(text), MSG_NOSIGNAL);
+}
+
+static int start_all(struct keeper *k, struct err *e)
+{
+	int r = loop_init(&k->loop);
+
+	for (size_t i = 0; i < k->in->n && r == 0; i++) {
+		struct served *s = &k->all[i];
+
+		*s = (struct served){.k = k, .v = &k->in->v[i], .server = VOL_SERVER_NONE};
+		if (vol_server_start(s->v, k->in->title, k->in->title_size, &s->server, e) < 0)
+			return -1;
+		r = loop_add(&k->loop, &s->w, s->server.pidfd, EPOLLIN, server_ended, s);
+	}
+	if (r == 0)
+		r = loop_add(&k->loop, &k->machine, k->in->machine, EPOLLIN, from_machine, k);
+	if (r == 0)
+		r = helper_drop_privileges();
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot start the keeper of the volumes") : 0;
+}
+
+static void serve(void *ctx, int report)
+{
+	struct keeper k = {.in = ctx};
+	struct err e = {0};
+	int r = start_all(&k, &e);
+
+	if (!helper_tell(report, r < 0 ? &e : NULL) || r < 0)
+		return;
+	close(report);
+	for (;;)
+		loop_once(&k.loop, -1);
+}
+
+int vol_keeper_start(struct vol_keeper *k, struct err *e)
+{
+	int keep[VOL_MAX + 1];
+	auto_fd int report = -1;
+	struct helper h = {.program = "fcvm-vol",
+	        .name = "keeper",
+	        .keep = keep,
+	        .title = k->title,
+	        .title_size = k->title_size,
+	        .fn = serve,
+	        .ctx = k};
+
+	keep[h.n_keep++] = k->machine;
+	for (size_t i = 0; i < k->n_locks; i++)
+		keep[h.n_keep++] = k->locks[i];
+	if (helper_start(&h, &report, e) < 0)
+		return -1;
+	return helper_wait(report, h.name, e);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * One volume as the command line says it: [SOURCE:]DIR[:OPTIONS]. */
+#ifndef FCVM_VOL_SPEC_H
+#define FCVM_VOL_SPEC_H
+
+#include "err.h"
+#include "strv.h"
+#include "vs.h"
+
+#define VOL_MAX  32 /* of one VM */
+#define VOL_MAPS 16 /* ranges of one kind in idmap= */
+
+struct vol_range {
+	uint32_t inside, outside, count;
+};
+
+struct vol_idmap {
+	struct vol_range uids[VOL_MAPS], gids[VOL_MAPS];
+	size_t n_uids, n_gids;
+};
+
+struct vol_spec {
+	char *source; /* an absolute host path, once vol_spec_check() has passed */
+	char *target; /* clean and absolute; NULL with `fcvm-vol mount` */
+	char *name;   /* of a named volume, "" for an anonymous one, NULL for a host path */
+	bool readonly, file, copy_up, explicit_maps;
+	enum vs_cache cache;
+	struct strv options; /* for the guest's mount */
+	struct vol_idmap maps;
+	dev_t dev; /* of source, so that it is not swapped for another */
+	ino_t ino;
+};
+
+/* 0, or -1 with e filled (status FCVM_EX_USAGE). The caller ends with vol_spec_free(), in either
+ * case. */
+int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e);
+/* The words after the second colon, or of `fcvm-vol mount -o`. */
+int vol_spec_options(struct vol_spec *v, const char *text, struct err *e);
+/* Whether the source is there and can be served; fills file, dev and ino. */
+int vol_spec_check(struct vol_spec *v, struct err *e);
+void vol_spec_free(struct vol_spec *v);
+
+/* Sorts parents first and refuses two volumes at one place. */
+int vol_specs_sort(struct vol_spec *v, size_t n, struct err *e);
+
+#endif
