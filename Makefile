@@ -213,7 +213,10 @@ $(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $(B)/fuzz/obj/t/fuzz/%.o $(TEST_SRC:
 fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
 	@t/fuzz/run $(FUZZ)
 
-bench: all ## measure against other tools; FILTER=row, JSON=1
+soak: $(NEEDS) $(B)/tests ## what takes gigabytes and long: the page server with 20 machines of 1 GiB
+	@MEM_MIB=1024 MEM_CLIENTS=20 MEM_TOUCHES=8192 FILTER='root/mem' JOBS=1 t/run root
+
+bench: all $(B)/t/memclient ## measure against other tools; FILTER=row, JSON=1
 	@t/bench/run
 
 # --- the same targets in a container ----------------------------------------------------------
@@ -236,5 +239,5 @@ clean: ## remove build/
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz test-unit test-fast \
+.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz soak test-unit test-fast \
   test-all test-root test-kernel container-test-unit container-test-fast container-test-all container-test-root

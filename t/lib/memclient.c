@@ -7,7 +7,8 @@
  *   remove=1   pages are written, given back and must be zero then, at random and all the time
  *   pause=1    "connected" is printed first, and touching begins when a line comes on stdin
  *   hold=1     stays, once all is touched, until stdin ends
- *   latency=1  prints the nanoseconds of each first touch: p50 and p99
+ *   latency=1  prints the nanoseconds of each first touch: p50 and p99, and those of all together
+ *   seed=N     the same random order as all with this number
  *   say=TEXT   sends this instead of the description; fd=none|pipe instead of the userfaultfd
  *   split=1    sends the description in two pieces; close=1: closes the connection after it
  *   fork=1     asks for, and causes, events that nobody expects */
@@ -34,7 +35,8 @@
 
 struct conf {
 	uint64_t size;
-	long threads, regions, page, touches, remove, pause, hold, latency, split, close, fork;
+	long threads, regions, page, touches, remove, pause, hold, latency, split, close, fork,
+	        seed;
 	const char *say, *fd;
 	char *at[16]; /* of each region */
 	uint64_t part;
@@ -280,7 +282,7 @@ static int compare(const void *a, const void *b)
 
 static void print_latency(struct worker *w, long n)
 {
-	uint64_t total = 0;
+	uint64_t total = 0, sum = 0;
 	uint32_t *all;
 
 	for (long i = 0; i < n; i++)
@@ -294,7 +296,10 @@ static void print_latency(struct worker *w, long n)
 	if (!all || !total)
 		die("no touches");
 	qsort(all, total, sizeof *all, compare);
-	printf("p50 %u p99 %u\n", all[total / 2], all[total * 99 / 100]);
+	for (uint64_t i = 0; i < total; i++)
+		sum += all[i];
+	printf("p50 %u p99 %u all %llu\n", all[total / 2], all[total * 99 / 100],
+	        (unsigned long long)sum);
 	free(all);
 }
 
@@ -307,7 +312,8 @@ static int run_workers(struct conf *c)
 	for (long i = 0; i < c->threads; i++) {
 		w[i] = (struct worker){.c = c,
 		        .first = pages * (uint64_t)i / (uint64_t)c->threads,
-		        .seed = (uint64_t)getpid() * 1000003 + (uint64_t)i + 1};
+		        .seed = (uint64_t)(c->seed ? c->seed : getpid()) * 1000003 + (uint64_t)i +
+		                1};
 		w[i].n = pages * (uint64_t)(i + 1) / (uint64_t)c->threads - w[i].first;
 		w[i].state = calloc(w[i].n, 1);
 		w[i].ns = c->latency ? calloc(w[i].n, sizeof *w[i].ns) : NULL;
@@ -334,7 +340,7 @@ static void option(struct conf *c, const char *word)
 	} numbers[] = {{"threads=", &c->threads}, {"regions=", &c->regions}, {"page=", &c->page},
 	        {"touches=", &c->touches}, {"remove=", &c->remove}, {"pause=", &c->pause},
 	        {"hold=", &c->hold}, {"latency=", &c->latency}, {"split=", &c->split},
-	        {"close=", &c->close}, {"fork=", &c->fork}};
+	        {"close=", &c->close}, {"fork=", &c->fork}, {"seed=", &c->seed}};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (!strncmp(word, numbers[i].name, strlen(numbers[i].name))) {

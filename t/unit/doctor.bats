@@ -96,6 +96,22 @@ about() {
 	is "$(about accelerator)" "FAIL  accelerator: fcvm-boot probe fails: run '$STUBS/fcvm-boot probe'"
 }
 
+@test "both hypervisors are shown with their versions, and which is used" {
+	stub qemu-system-x86_64 'echo "QEMU emulator version 7.2.11 (Debian 1:7.2)"'
+	run -0 doctor
+	is "$(about qemu)" "ok    qemu: $STUBS/qemu-system-x86_64, 7.2.11"
+	is "$(about firecracker)" "ok    firecracker: not installed; not needed"
+	stub firecracker 'echo "Firecracker v${FC-1.16.1}"; echo; echo more'
+	run -0 doctor
+	is "$(about firecracker)" "ok    firecracker: $STUBS/firecracker, 1.16.1, the default"
+	PROBE="tcg: no /dev/kvm" run -0 doctor
+	is "$(about firecracker)" "ok    firecracker: $STUBS/firecracker, 1.16.1, not used: no working KVM"
+	FC=1.6.2 run -0 doctor
+	has "$(about firecracker)" 'is 1.6.2: too old: install 1.7 or newer'
+	FC=strange run -0 doctor
+	has "$(about firecracker)" 'does not say its version'
+}
+
 @test "too little space is named with what to do" {
 	FREE_KIB=102400 run -1 doctor
 	is "$(about disk)" "FAIL  disk: 100 MiB free for $FCVM_DATA_DIR: free some there, or set FCVM_DATA_DIR"

@@ -58,10 +58,14 @@ static void talk(int fd, int status)
 	struct proto_out out = {0};
 	struct proto_in in = {0};
 	struct frame f;
+	char first[128];
 
 	proto_in_init(&in, PROTO_HOST);
-	control(&out, "{\"type\":\"HELLO\",\"proto\":2,\"version\":\"0\",\"release\":\"fake\","
-	              "\"image\":true}");
+	snprintf(first, sizeof first,
+	        "{\"type\":\"HELLO\",\"proto\":%d,\"version\":\"0\",\"release\":\"fake\","
+	        "\"image\":true}",
+	        PROTO_VERSION);
+	control(&out, first);
 	for (;;) {
 		size_t space;
 		uint8_t *p;
