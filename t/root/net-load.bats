@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Networks under load: many connections, many machines at once, as root and as an ordinary user.
+# Needs root to make a stand-in for the machine and for the internet.
+
+load ../lib/helper
+load ../lib/net
+
+setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests are on one host
+	net_start
+	servers=()
+	serve in_world -- serve "$WORLD4" 7 world
+	export file_servers=${servers[*]}
+}
+
+teardown_file() {
+	# shellcheck disable=SC2206 # words
+	servers=($file_servers)
+	stop_servers
+	[[ -z ${HOST_PID:-} ]] || net_stop
+}
+
+setup() { servers=(); }
+teardown() { stop_servers; }
+
+# user_net OPTION… -- PROGRAM…: fcvm-net on the host as a user without any right.
+user_net() {
+	mkdir -p "$BATS_TEST_TMPDIR/user"
+	[[ -e $BATS_TEST_TMPDIR/user/tun ]] || mknod -m 666 "$BATS_TEST_TMPDIR/user/tun" c 10 200
+	cp -u "$ROOT/build/bin/fcvm-net" "$TAPGUEST" "$NETPEER" "$BATS_TEST_TMPDIR/user"
+	nsenter -n -t "$HOST_PID" -- unshare -m sh -ec '
+		mount --bind "$0/tun" /dev/net/tun
+		mount --bind "$0" /mnt
+		exec setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs \
+			/mnt/fcvm-net "$@"' "$BATS_TEST_TMPDIR/user" "$@" 3>&-
+}
+
+@test "5000 connections out, 200 at once: none is lost" {
+	for mode in rootless bridged; do
+		run -0 in_guest --network "$mode" -- "$NETPEER" many "$WORLD4" 7 5000 200
+		is "$output" 5000 "$mode"
+	done
+}
+
+@test "5000 connections in, 200 at once: none is lost" {
+	for mode in rootless bridged; do
+		serving_guest "$mode" --network "$mode" -p 8080:80
+		is "$(on_host "$NETPEER" many "$(own_address "$mode")" 8080 5000 200)" 5000 "$mode"
+		stop_servers
+	done
+}
+
+@test "an ordinary user's connections are not lost either" {
+	user_net -p 8080:80 -- /mnt/tapguest /mnt/netpeer serve :: 80 >"$BATS_TEST_TMPDIR/g.out" 2>"$BATS_TEST_TMPDIR/g.err" &
+	servers+=($!)
+	wait_for 20 grep -q ready "$BATS_TEST_TMPDIR/g.out" || fail "$(cat "$BATS_TEST_TMPDIR"/g.*)"
+	is "$(on_host "$NETPEER" many "$(own_address g)" 8080 1000 100)" 1000
+	run -0 user_net -- /mnt/tapguest /mnt/netpeer many "$WORLD4" 7 1000 100
+	is "$output" 1000
+}
+
+# hundred USER? OPTION…: machines that all run at once; their documents.
+hundred() {
+	local dir=$BATS_TEST_TMPDIR/all i
+	mkdir -m 755 "$dir"
+	# All wait for the lock, asleep: on a small machine a hundred that look would be in the way.
+	exec 8>"$dir/go"
+	flock 8
+	for i in {1..100}; do
+		"$1" "${@:2}" --json -- sh -c "echo up; exec flock -s $dir/go true" >"$dir/$i" 2>"$dir/$i.err" 3>&- 8>&- &
+		pids+=($!)
+	done
+	servers+=("${pids[@]}")
+	for i in {1..100}; do wait_for 120 grep -q '^up' "$dir/$i" || fail "$(cat "$dir/$i.err")"; done
+	addresses=$(sed -n 's/^ *"'"$key"'": "\(.*\)",$/\1/p' "$dir"/{1..100})
+	is "$(wc -l <<<"$addresses")" 100
+	is "$(sort <<<"$addresses" | uniq -d)" '' 'addresses that two have'
+	exec 8>&-
+	for i in "${pids[@]}"; do wait "$i" || fail "one ended with $?"; done
+	alone() { [[ $(on_host ip -br link | awk '{ print $1 }' | paste -sd ' ') == 'lo wire@if2' && -z $(on_host nft list tables) ]]; }
+	wait_for 20 alone
+}
+root_net() { nsenter -n -t "$HOST_PID" -- fcvm-net "$@"; }
+
+@test "a hundred bridged machines at once share no address, and leave nothing" {
+	key=address pids=()
+	hundred root_net --network bridged -p 8080:80
+}
+
+@test "a hundred rootless machines of a user at once share no address" {
+	key=address pids=()
+	user_net --network none -- true
+	hundred user_net -p 8080:80
+}
+
+@test "a hundred members of a network at once share no address in it" {
+	key=networkAddress pids=()
+	hundred root_net --network none --net-name crowd
+}
+
+@test "one machine's end never hurts another's ports" {
+	serving_guest stays -p 8080:80
+	local own i
+	own=$(own_address stays)
+	on_host "$NETPEER" many "$own" 8080 2000 20 >"$BATS_TEST_TMPDIR/good" 3>&- &
+	local load=$!
+	for i in {1..10}; do on_host fcvm-net -p 8080:80 -- true 2>/dev/null; done
+	wait "$load"
+	is "$(<"$BATS_TEST_TMPDIR/good")" 2000
+}
