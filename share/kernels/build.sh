@@ -120,13 +120,15 @@ take_dir() {
 		flock 9 || die 111 "cannot lock $dir/lock"
 	fi
 	boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-	if [ "$(cat "$dir/id" 2>/dev/null)" != "$identity" ] || [ "$(cat "$dir/boot" 2>/dev/null)" != "$boot" ]; then
+	work_id="$identity
+skip=$skip"
+	if [ "$(cat "$dir/id" 2>/dev/null)" != "$work_id" ] || [ "$(cat "$dir/boot" 2>/dev/null)" != "$boot" ]; then
 		find "$dir" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} + || exit 111
 		free=$(mib_free)
 		[ -z "$space" ] || [ -z "$free" ] || [ "$free" -ge "$space" ] ||
 			die 111 "not enough disk space: the build needs $space MiB, $free MiB are free in $dir: \
 free some there, or use another directory"
-		{ printf '%s\n' "$boot" >"$dir/boot" && printf '%s\n' "$identity" >"$dir/id"; } 2>/dev/null ||
+		{ printf '%s\n' "$boot" >"$dir/boot" && printf '%s\n' "$work_id" >"$dir/id"; } 2>/dev/null ||
 			die 111 "cannot write in $dir"
 	fi
 	rm -rf -- "$dir/tmp" "$dir/new"
@@ -182,7 +184,9 @@ failed() { # WHAT
 	if [ "${free:-9}" -lt 4 ] || grep -q 'No space left on device\|Disk quota exceeded' "$dir/log" 2>/dev/null; then
 		die 111 "$1: the disk is full: free some space for $dir, and the same command goes on"
 	fi
-	why=$(grep -m 1 -E 'error:|Error:|\*\*\*|^E:' "$dir/log" 2>/dev/null || tail -n 1 "$dir/log" 2>/dev/null)
+	why=$(grep -m 1 -E 'error:|Error:|^E:' "$dir/log" 2>/dev/null ||
+		sed -n '/\*\*\*/ { /^make/x; p; q; }; h' "$dir/log" 2>/dev/null)
+	[ -n "$why" ] || why=$(tail -n 1 "$dir/log" 2>/dev/null)
 	die 111 "$1: $(plain "${why:-status $status}") (see $dir/log)"
 }
 

@@ -179,6 +179,9 @@ begin() {
 	echo 'fs/x.c:12:3: error: no such thing' >src.gate.fail
 	run -111 kbuild --quiet
 	is "$output" "fcvm-kbuild: the build failed: fs/x.c:12:3: error: no such thing (see $dir/log)"
+	echo "x/Kconfig:7: can't open file y" >src.gate.fail
+	run -111 kbuild --quiet
+	is "$output" "fcvm-kbuild: the build failed: x/Kconfig:7: can't open file y (see $dir/log)"
 }
 
 @test "what is no kernel source is refused, and parts can be left out" {
