@@ -115,7 +115,7 @@ check: deps all $(B)/tests ## packages, build, lint and every test tier that thi
 # --- tests ------------------------------------------------------------------------------------
 # LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n.
 
-export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS
+export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS SOAK_SECONDS SEED
 NEEDS := $(if $(LIST),,all $(B)/tests)
 
 test-unit: $(NEEDS) ## lint, C unit tests under ASan and UBSan, scripts with stubs
@@ -189,6 +189,12 @@ fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
 bench: all ## measure against other tools; FILTER=row, JSON=1
 	@t/bench/run
 
+setup-pjdfstest: all ## build a pjdfstest (PJDFSTEST_DIR=) and compare a volume with the file system below it
+	@t/posix/pjdfstest "$(PJDFSTEST_DIR)"
+
+soak: all $(B)/t/fcvm-stress ## random work against a model: SOAK_SECONDS (600) with 16 threads on a volume
+	@t/stress/soak
+
 # --- the same targets in a container ----------------------------------------------------------
 
 PODMAN       ?= podman
@@ -209,5 +215,5 @@ clean: ## remove build/
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz test-unit test-fast \
+.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz soak setup-pjdfstest test-unit test-fast \
   test-all test-root container-test-unit container-test-fast container-test-all container-test-root
