@@ -73,6 +73,8 @@ static const int calls[] = {
  * way to make a thread hides its arguments in memory, so it is said not to be there. */
 static int with_arguments(scmp_filter_ctx f)
 {
+	static const unsigned long ioctls[] = {
+	        FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR};
 	const uint64_t new_ns = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID |
 	                        CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -83,10 +85,9 @@ static int with_arguments(scmp_filter_ctx f)
 	        f, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1, SCMP_A0(SCMP_CMP_EQ, CLONE_FS));
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 	        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	r |= seccomp_rule_add(
-	        f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FS_IOC_GETFLAGS));
-	r |= seccomp_rule_add(
-	        f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FS_IOC_SETFLAGS));
+	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls; i++)
+		r |= seccomp_rule_add(
+		        f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
 	return r;
 }
 

@@ -108,10 +108,10 @@ void vs_tell_entry(struct vs *s, uint64_t dir, const char *name)
 
 /* --- INIT ------------------------------------------------------------------------------------ */
 
-#define WANTED                                                                                   \
-	(FUSE_ASYNC_READ | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_ATOMIC_O_TRUNC |           \
-	        FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | \
-	        FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |   \
+#define WANTED                                                                                 \
+	(FUSE_ASYNC_READ | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_BIG_WRITES |             \
+	        FUSE_DONT_MASK | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |                 \
+	        FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | \
 	        FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
 
 int vs_init(struct vs_req *r)
@@ -187,6 +187,15 @@ static size_t next_message(struct vs *s, char *buf)
 	s->n_rest = have - len;
 	memcpy(s->rest, buf + len, s->n_rest);
 	return len;
+}
+
+/* With nobody to be kept waiting, waking another thread to read costs more than it gains; who comes
+ * while this one works waits for once, and then there are two, and threads enough. */
+bool vs_alone(const struct vs *s)
+{
+	char byte;
+
+	return s->n_rest == 0 && recv(s->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
 static void release_wire(struct vs *s)
@@ -349,6 +358,7 @@ int vs_serve(struct vs *s)
 			run_threads(s);
 		vs_close_session(s);
 	} while (r == 0 && s->again);
+	shutdown(s->wire, SHUT_RDWR);
 	s->rest = NULL;
 	return r;
 }

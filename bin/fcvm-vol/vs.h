@@ -46,6 +46,7 @@ struct vs_node {
 	struct vs_node *next; /* in its hash bucket */
 	uint64_t parent;      /* where it can be found again */
 	char *name;
+	uint64_t told; /* when the guest was told of that place */
 	struct vs_stamp stamp;
 	int64_t own_ms; /* when the guest last changed it */
 	int watch;      /* inotify's number, -1: none */
@@ -81,6 +82,9 @@ int vs_node_fd(struct vs_nodes *t, struct vs_node *n);
  * `lookups` times more. NULL: no memory. */
 struct vs_node *vs_node_of(struct vs_nodes *t, int fd, const struct stat *st, uint64_t parent,
         const char *name, uint64_t lookups);
+/* Notes where the guest sees the node now, and since when. */
+void vs_node_place(
+        struct vs_nodes *t, struct vs_node *n, uint64_t parent, const char *name, uint64_t told);
 /* The node of a file if the guest knows it, pinned. */
 struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino);
 /* false: the guest forgets more than it looked up. */
@@ -156,7 +160,7 @@ struct vs_own {
 struct vs_own *vs_own_begin(
         struct vs *s, const struct vs_node *dir, const char *name, uint32_t mask);
 /* ok false: it failed, so no event comes, and the guest may believe something wrong. */
-void vs_own_end(struct vs *s, struct vs_own *o, bool ok);
+void vs_own_end(struct vs *s, struct vs_node *dir, struct vs_own *o, bool ok);
 /* Whether an event is one that was announced. */
 bool vs_own_event(struct vs *s, uint64_t dir, const char *name, uint32_t mask);
 /* The queue of events was read empty. */
@@ -166,6 +170,10 @@ void vs_own_stop(struct vs *s);
 /* The guest is told that there is no such name, and may remember it. */
 void vs_told_missing(struct vs *s, uint64_t dir, const char *name);
 void vs_forget_missing(struct vs *s);
+/* Whether it was told so after `told`, a number of vs.told. */
+bool vs_missing_since(struct vs *s, uint64_t dir, const char *name, uint64_t told);
+/* Takes the name back from the guest unless it stands for what the guest was told. */
+void vs_doubt(struct vs *s, struct vs_node *dir, const char *name);
 
 /* --- vs_locks.c ------------------------------------------------------------------------------ */
 
@@ -218,8 +226,9 @@ struct vs {
 	char *rest;              /* received, not yet taken; under `in` */
 	size_t n_rest;
 	atomic_bool ended;
-	bool again; /* it ended with the hello of the next; under `in` */
-	uid_t uid;  /* ours */
+	atomic_uint_fast64_t told; /* counts what the guest is told of names */
+	bool again;                /* it ended with the hello of the next; under `in` */
+	uid_t uid;                 /* ours */
 	gid_t gid;
 	int threads;
 };
@@ -234,6 +243,8 @@ void vs_answer(struct vs_req *r, int result);
  * `release` is called once, as soon as the next message may be handled beside this one. false: the
  * session ends. */
 bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*release)(struct vs *s));
+/* Whether no other message is waiting. Under `in`. */
+bool vs_alone(const struct vs *s);
 int vs_open_session(struct vs *s); /* tables; 0 or -errno */
 void vs_close_session(struct vs *s);
 
@@ -289,6 +300,8 @@ void vs_fill_entry(struct vs *s, struct vs_node *parent, struct vs_node *n, cons
 int vs_entry(struct vs_req *r, struct vs_node *n, const struct stat *st);
 /* Begins to notice changes by others, before the file is looked at. */
 void vs_mark(struct vs_req *r, struct vs_node *of);
+/* Opens the node (O_PATH) at its place below an open directory, if it is still there, or -errno. */
+int vs_find_again(const struct vs_node *n, int dir);
 /* Looks the name up: the node is pinned and counted as looked up once. 0 or -errno. */
 int vs_find(struct vs *s, struct vs_node *parent, const char *name, struct vs_node **n,
         struct stat *st);
@@ -308,7 +321,7 @@ struct vs_fdname {
 };
 struct vs_fdname vs_fdname(int fd);
 /* Clears set-uid and set-gid as a write by an ordinary user does. 0 or -errno. */
-int vs_kill_suid(int fd);
+int vs_kill_suid(const struct vs_req *r, int fd);
 /* Opens the node for real. */
 int vs_reopen(struct vs *s, struct vs_node *n, int flags);
 

@@ -7,9 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define GROUP_ID (S_ISGID | S_IXGRP) /* without the x it once meant mandatory locking */
-
-int vs_kill_suid(int fd)
+int vs_kill_suid(const struct vs_req *r, int fd)
 {
 	struct stat st;
 	mode_t mode;
@@ -21,7 +19,8 @@ int vs_kill_suid(int fd)
 		return 0;
 	if (mode & S_ISUID)
 		mode &= ~(mode_t)S_ISUID;
-	if ((mode & GROUP_ID) == GROUP_ID)
+	/* Without the group's x it once meant mandatory locking, which members may keep. */
+	if (mode & S_IXGRP || (r->h->gid != st.st_gid && r->h->uid != 0))
 		mode &= ~(mode_t)S_ISGID;
 	if (mode == (st.st_mode & 07777))
 		return 0;
@@ -69,22 +68,25 @@ static int change_times(int fd, const struct fuse_setattr_in *in)
 
 /* The owner first, because its change clears bits of the mode, and the times last, because
  * everything else changes them. */
-static int change(int fd, mode_t type, const struct vs_handle *h, const struct fuse_setattr_in *in)
+static int change(const struct vs_req *r, int fd, const struct vs_handle *h)
 {
-	int r = 0;
+	const struct fuse_setattr_in *in = (const void *)r->arg;
+	mode_t type = r->node->type;
+	int result = 0;
 
 	if (in->valid & (FATTR_UID | FATTR_GID))
-		r = change_owner(fd, in);
-	if (r == 0 && in->valid & FATTR_MODE && type != S_IFLNK &&
+		result = change_owner(fd, in);
+	if (result == 0 && in->valid & FATTR_MODE && type != S_IFLNK &&
 	        chmod(vs_fdname(fd).s, in->mode & 07777) < 0)
-		r = -errno;
-	if (r == 0 && in->valid & FATTR_SIZE)
-		r = type == S_IFREG ? change_size(fd, h, in) : -EINVAL;
-	if (r == 0 && in->valid & FATTR_SIZE && in->valid & FATTR_KILL_SUIDGID)
-		r = vs_kill_suid(fd);
-	if (r == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
-		r = change_times(fd, in);
-	return r;
+		result = -errno;
+	if (result == 0 && in->valid & FATTR_SIZE)
+		result = type == S_IFREG ? change_size(fd, h, in) : -EINVAL;
+	if (result == 0 && in->valid & FATTR_SIZE && in->valid & FATTR_KILL_SUIDGID)
+		result = vs_kill_suid(r, fd);
+	if (result == 0 &&
+	        in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
+		result = change_times(fd, in);
+	return result;
 }
 
 int vs_setattr(struct vs_req *r)
@@ -100,7 +102,7 @@ int vs_setattr(struct vs_req *r)
 	vs_mark(r, r->node);
 	atomic_fetch_add(&r->node->writing, 1);
 	if (fd >= 0)
-		result = change(fd, r->node->type, h, in);
+		result = change(r, fd, h);
 	if (result == 0 && fstat(fd, &st) < 0)
 		result = -errno;
 	if (result == 0)

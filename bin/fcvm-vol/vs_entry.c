@@ -137,6 +137,21 @@ void vs_fill_entry(struct vs *s, struct vs_node *parent, struct vs_node *n, cons
 	vs_fill_attr(s, st, &out->attr);
 }
 
+/* Opens the node at its place below an open directory, if it is still there. */
+int vs_find_again(const struct vs_node *n, int dir)
+{
+	int fd = openat(dir, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
+	if (fstat(fd, &st) == 0 && st.st_dev == n->dev && st.st_ino == n->ino &&
+	        (st.st_mode & S_IFMT) == n->type)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 static int open_path(struct vs *s, int dir, const char *name)
 {
 	int fd;
@@ -164,6 +179,7 @@ int vs_find(
 	*n = vs_node_of(&s->nodes, fd, st, parent->id, name, 1);
 	if (!*n)
 		return -ENOMEM;
+	(*n)->told = atomic_fetch_add(&s->told, 1) + 1;
 	if (s->cache != VS_CACHE_AUTO)
 		return 0;
 	if ((*n)->watch < 0 &&

@@ -50,7 +50,7 @@ int vs_open(struct vs_req *r)
 	fd = vs_reopen(r->s, r->node, flags);
 	if (fd >= 0 && flags & O_TRUNC) {
 		if (in->open_flags & FUSE_OPEN_KILL_SUIDGID)
-			vs_kill_suid(fd);
+			vs_kill_suid(r, fd);
 		vs_restamp(r->s, r->node, fd);
 	}
 	if (flags & O_TRUNC)
@@ -134,7 +134,7 @@ int vs_write(struct vs_req *r)
 	atomic_fetch_add(&r->node->writing, 1);
 	n = fd < 0 ? fd : write_out(fd, r->data, in->size, (off_t)in->offset);
 	if (n >= 0 && in->write_flags & FUSE_WRITE_KILL_SUIDGID)
-		vs_kill_suid(fd);
+		vs_kill_suid(r, fd);
 	if (n >= 0)
 		vs_restamp(r->s, r->node, fd);
 	atomic_fetch_sub(&r->node->writing, 1);
@@ -203,7 +203,7 @@ int vs_fallocate(struct vs_req *r)
 		result = -errno;
 	/* The guest's kernel does not say whether the caller may keep these bits. */
 	if (result == 0 && r->h->uid != 0)
-		vs_kill_suid(h->fd);
+		vs_kill_suid(r, h->fd);
 	vs_restamp(r->s, r->node, h->fd);
 	atomic_fetch_sub(&r->node->writing, 1);
 	vs_handle_put(&r->s->handles, h);
@@ -248,7 +248,7 @@ static ssize_t copy(struct vs_req *r, const struct vs_handle *from, const struct
 	if (n < 0)
 		n = -errno;
 	if (n > 0 && r->h->uid != 0)
-		vs_kill_suid(to->fd);
+		vs_kill_suid(r, to->fd);
 	vs_restamp(r->s, target, to->fd);
 	atomic_fetch_sub(&target->writing, 1);
 	vs_node_put(&r->s->nodes, target);

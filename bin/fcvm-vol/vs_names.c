@@ -58,7 +58,7 @@ static int make_as_caller(struct vs_req *r, int dir, const struct maker *m)
 			result = -errno;
 	}
 	give_ids_back(r);
-	vs_own_end(r->s, o, result >= 0);
+	vs_own_end(r->s, r->node, o, result >= 0);
 	return result;
 }
 
@@ -151,7 +151,7 @@ int vs_link(struct vs_req *r)
 		if (linkat(AT_FDCWD, vs_fdname(fd).s, dir, r->name, AT_SYMLINK_FOLLOW) < 0)
 			/* A file without a name cannot have a second. */
 			result = -errno;
-		vs_own_end(r->s, o, result == 0);
+		vs_own_end(r->s, r->node, o, result == 0);
 		vs_restamp(r->s, old, fd);
 		atomic_fetch_sub(&old->writing, 1);
 	}
@@ -171,7 +171,7 @@ static int remove_name(struct vs_req *r, int flags)
 	o = vs_own_begin(r->s, r->node, r->name, IN_DELETE);
 	if (unlinkat(dir, r->name, flags) < 0)
 		result = -errno;
-	vs_own_end(r->s, o, result == 0);
+	vs_own_end(r->s, r->node, o, result == 0);
 	return result;
 }
 
@@ -183,6 +183,19 @@ int vs_unlink(struct vs_req *r)
 int vs_rmdir(struct vs_req *r)
 {
 	return remove_name(r, AT_REMOVEDIR);
+}
+
+/* Where a node is to be found, and known to the guest, from now on. */
+static void moved(struct vs_req *r, const struct vs_node *dir, int fd, const char *name)
+{
+	struct vs_node *n;
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	        !(n = vs_node_find(&r->s->nodes, st.st_dev, st.st_ino)))
+		return;
+	vs_node_place(&r->s->nodes, n, dir->id, name, atomic_fetch_add(&r->s->told, 1) + 1);
+	vs_node_put(&r->s->nodes, n);
 }
 
 /* An exchange is two moves, as who watches sees it. */
@@ -205,8 +218,12 @@ static int move(struct vs_req *r, struct vs_node *to, unsigned flags)
 		result = (int)syscall(SYS_renameat2, from_fd, r->name, to_fd, r->name2, flags);
 	if (result < 0)
 		result = -errno;
-	vs_own_end(r->s, a, result == 0);
-	vs_own_end(r->s, b, result == 0);
+	vs_own_end(r->s, r->node, a, result == 0);
+	vs_own_end(r->s, to, b, result == 0);
+	if (result == 0)
+		moved(r, to, to_fd, r->name2);
+	if (result == 0 && flags & RENAME_EXCHANGE)
+		moved(r, r->node, from_fd, r->name);
 	return result;
 }
 
@@ -261,6 +278,7 @@ static int node_of_open(struct vs_req *r, int fd, struct vs_node **n, struct sta
 	*n = vs_node_of(&r->s->nodes, path, st, r->node->id, r->name, 1);
 	if (!*n)
 		return -ENOMEM;
+	(*n)->told = atomic_fetch_add(&r->s->told, 1) + 1;
 	vs_restamp(r->s, *n, fd);
 	return 0;
 }

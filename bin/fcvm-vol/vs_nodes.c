@@ -275,21 +275,6 @@ bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t count)
 	return ok || id == FUSE_ROOT_ID;
 }
 
-/* Opens the node at its place below an open directory, if it is still there. */
-static int find_again(const struct vs_node *n, int dir)
-{
-	int fd = openat(dir, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : -errno;
-	if (fstat(fd, &st) == 0 && st.st_dev == n->dev && st.st_ino == n->ino &&
-	        (st.st_mode & S_IFMT) == n->type)
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
 /* From the nearest directory that is open down to the node; with the lock held. */
 static int reopen_chain(struct vs_nodes *t, struct vs_node *n)
 {
@@ -304,7 +289,7 @@ static int reopen_chain(struct vs_nodes *t, struct vs_node *n)
 		return -ESTALE;
 	while (depth > 0) {
 		struct vs_node *child = chain[--depth];
-		int fd = find_again(child, up->fd);
+		int fd = vs_find_again(child, up->fd);
 
 		if (fd < 0)
 			return fd;
@@ -384,6 +369,15 @@ struct vs_node *vs_node_of(struct vs_nodes *t, int fd, const struct stat *st, ui
 		close(fd);
 	pthread_mutex_unlock(&t->lock);
 	return n;
+}
+
+void vs_node_place(
+        struct vs_nodes *t, struct vs_node *n, uint64_t parent, const char *name, uint64_t told)
+{
+	pthread_mutex_lock(&t->lock);
+	place(n, parent, name);
+	n->told = told;
+	pthread_mutex_unlock(&t->lock);
 }
 
 struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino)

@@ -6,13 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define CHANGES 1  /* refused on a read-only volume */
-#define NODE    2  /* the node must be known */
-#define QUICK   4  /* never waits: the next message may wait for it */
-#define NAMES1  8  /* one name of a directory entry */
-#define NAMES2  16 /* two */
-#define STRING1 32 /* one string of another kind */
-#define TARGET  64 /* a name, then a string of another kind */
+#define CHANGES 1   /* refused on a read-only volume */
+#define NODE    2   /* the node must be known */
+#define QUICK   4   /* never waits: the next message may wait for it */
+#define NAMES1  8   /* one name of a directory entry */
+#define NAMES2  16  /* two */
+#define STRING1 32  /* one string of another kind */
+#define TARGET  64  /* a name, then a string of another kind */
+#define SLOW    128 /* may take as long as a disk does */
 
 struct op {
 	int (*fn)(struct vs_req *r);
@@ -41,7 +42,7 @@ static const struct op ops[] = {
         [FUSE_WRITE] = {vs_write, SIZE(fuse_write_in), NODE | CHANGES},
         [FUSE_STATFS] = {vs_statfs, 0, NODE},
         [FUSE_RELEASE] = {vs_release, SIZE(fuse_release_in), NODE},
-        [FUSE_FSYNC] = {vs_fsync, SIZE(fuse_fsync_in), NODE},
+        [FUSE_FSYNC] = {vs_fsync, SIZE(fuse_fsync_in), NODE | SLOW},
         [FUSE_SETXATTR] = {vs_setxattr, SIZE(fuse_setxattr_in), NODE | CHANGES | STRING1},
         [FUSE_GETXATTR] = {vs_getxattr, SIZE(fuse_getxattr_in), NODE | STRING1},
         [FUSE_LISTXATTR] = {vs_listxattr, SIZE(fuse_getxattr_in), NODE},
@@ -51,20 +52,20 @@ static const struct op ops[] = {
         [FUSE_OPENDIR] = {vs_opendir, SIZE(fuse_open_in), NODE},
         [FUSE_READDIR] = {vs_readdir, SIZE(fuse_read_in), NODE},
         [FUSE_RELEASEDIR] = {vs_releasedir, SIZE(fuse_release_in), NODE},
-        [FUSE_FSYNCDIR] = {vs_fsyncdir, SIZE(fuse_fsync_in), NODE},
+        [FUSE_FSYNCDIR] = {vs_fsyncdir, SIZE(fuse_fsync_in), NODE | SLOW},
         [FUSE_GETLK] = {vs_getlk, SIZE(fuse_lk_in), NODE},
         [FUSE_SETLK] = {vs_setlk, SIZE(fuse_lk_in), NODE},
         [FUSE_SETLKW] = {vs_setlkw, SIZE(fuse_lk_in), NODE | QUICK},
         [FUSE_CREATE] = {vs_create, SIZE(fuse_create_in), NODE | CHANGES | NAMES1},
-        [FUSE_INTERRUPT] = {vs_interrupt, SIZE(fuse_interrupt_in), 0},
+        [FUSE_INTERRUPT] = {vs_interrupt, SIZE(fuse_interrupt_in), SLOW},
         [FUSE_IOCTL] = {vs_ioctl, SIZE(fuse_ioctl_in), NODE},
         [FUSE_BATCH_FORGET] = {vs_batch_forget, SIZE(fuse_batch_forget_in), QUICK},
-        [FUSE_FALLOCATE] = {vs_fallocate, SIZE(fuse_fallocate_in), NODE | CHANGES},
+        [FUSE_FALLOCATE] = {vs_fallocate, SIZE(fuse_fallocate_in), NODE | CHANGES | SLOW},
         [FUSE_READDIRPLUS] = {vs_readdirplus, SIZE(fuse_read_in), NODE},
         [FUSE_RENAME2] = {vs_rename2, SIZE(fuse_rename2_in), NODE | CHANGES | NAMES2},
         [FUSE_LSEEK] = {vs_lseek, SIZE(fuse_lseek_in), NODE},
         [FUSE_COPY_FILE_RANGE] = {vs_copy_file_range, SIZE(fuse_copy_file_range_in),
-                NODE | CHANGES},
+                NODE | CHANGES | SLOW},
 };
 
 /* A name that stays in its directory. */
@@ -155,10 +156,10 @@ bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*relea
 	        .body = out + sizeof(struct fuse_out_header)};
 	bool wellformed = n >= sizeof *h && h->len == n && (s->begun || h->opcode == FUSE_INIT);
 	const struct op *op = wellformed ? find_op(s, h->opcode) : NULL;
-	bool quick = op && op->flags & QUICK;
+	bool keep = op && (op->flags & QUICK || (!(op->flags & SLOW) && vs_alone(s)));
 	int result = VS_END;
 
-	if (!quick)
+	if (!keep)
 		release(s);
 	if (wellformed) {
 		r.n_data = n - sizeof *h;
@@ -167,7 +168,7 @@ bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*relea
 	if (result != VS_NO_REPLY && result != VS_END)
 		vs_answer(&r, result);
 	vs_node_put(&s->nodes, r.node);
-	if (quick)
+	if (keep)
 		release(s);
 	return result != VS_END;
 }

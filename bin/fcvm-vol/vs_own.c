@@ -10,7 +10,7 @@
 #define NEG_MAX 8192 /* names remembered as missing */
 
 struct vs_neg {
-	uint64_t dir;
+	uint64_t dir, told;
 	char *name;
 };
 
@@ -48,14 +48,12 @@ static void remove_own(struct vs_watch *w, struct vs_own *o)
 /* All events of a change are in the queue when it returns, so after two rounds of reading the queue
  * empty none is to come. One that failed may have failed because of another's change, whose event
  * it took for its own. */
-void vs_own_end(struct vs *s, struct vs_own *o, bool ok)
+void vs_own_end(struct vs *s, struct vs_node *dir, struct vs_own *o, bool ok)
 {
 	char name[VS_NAME_MAX + 1];
-	uint64_t dir;
 
 	if (!o)
 		return;
-	dir = o->dir;
 	memcpy(name, o->name, sizeof name);
 	pthread_mutex_lock(&s->watch.lock);
 	if (ok && o->mask)
@@ -64,7 +62,7 @@ void vs_own_end(struct vs *s, struct vs_own *o, bool ok)
 		remove_own(&s->watch, o);
 	pthread_mutex_unlock(&s->watch.lock);
 	if (!ok)
-		vs_tell_entry(s, dir, name);
+		vs_doubt(s, dir, name);
 }
 
 bool vs_own_event(struct vs *s, uint64_t dir, const char *name, uint32_t mask)
@@ -114,6 +112,7 @@ void vs_told_missing(struct vs *s, uint64_t dir, const char *name)
 
 		old = *n;
 		n->dir = dir;
+		n->told = atomic_fetch_add(&s->told, 1) + 1;
 		n->name = xstrdup(name);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -121,6 +120,20 @@ void vs_told_missing(struct vs *s, uint64_t dir, const char *name)
 	if (old.name && (old.dir != dir || strcmp(old.name, name) != 0))
 		vs_tell_entry(s, old.dir, old.name);
 	free(old.name);
+}
+
+bool vs_missing_since(struct vs *s, uint64_t dir, const char *name, uint64_t told)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&s->watch.lock);
+	for (uint32_t i = 0; s->watch.neg && i < NEG_MAX && !found; i++) {
+		const struct vs_neg *n = &s->watch.neg[i];
+
+		found = n->name && n->dir == dir && n->told > told && !strcmp(n->name, name);
+	}
+	pthread_mutex_unlock(&s->watch.lock);
+	return found;
 }
 
 void vs_forget_missing(struct vs *s)

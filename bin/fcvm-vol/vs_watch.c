@@ -155,15 +155,56 @@ static void look_at_child(struct vs *s, struct vs_node *dir, const char *name, u
 	vs_node_put(&s->nodes, n);
 }
 
+/* A name that is taken back loses what is mounted below it in the guest, and a process whose
+ * directory it is its place: so only if it has really changed. */
+void vs_doubt(struct vs *s, struct vs_node *dir, const char *name)
+{
+	int fd = vs_node_fd(&s->nodes, dir);
+	struct vs_node *n = NULL;
+	bool right = false;
+	uint64_t told = 0;
+	struct stat st;
+
+	if (fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		n = vs_node_find(&s->nodes, st.st_dev, st.st_ino);
+	if (n) {
+		pthread_mutex_lock(&s->nodes.lock);
+		right = n->parent == dir->id && n->name && !strcmp(n->name, name);
+		told = n->told;
+		pthread_mutex_unlock(&s->nodes.lock);
+		vs_node_put(&s->nodes, n);
+	}
+	if (!right || vs_missing_since(s, dir->id, name, told))
+		vs_tell_entry(s, dir->id, name);
+}
+
 static void changed_name(struct vs *s, struct vs_node *dir, const char *name, uint32_t mask)
 {
 	if (vs_own_event(s, dir->id, name, mask & NAMES))
 		return;
 	atomic_fetch_add(&dir->events, 1);
-	vs_tell_entry(s, dir->id, name);
+	vs_doubt(s, dir, name);
 	vs_tell_inode(s, dir->id, 0, 0);
 	if (mask & (IN_CREATE | IN_MOVED_TO))
 		look_at_child(s, dir, name, IN_ATTRIB);
+}
+
+/* Whether the name by which the guest knows the node leads to it no longer. */
+static void doubt_place(struct vs *s, struct vs_node *n)
+{
+	char name[VS_NAME_MAX + 1] = "";
+	struct vs_node *dir;
+	uint64_t parent;
+
+	pthread_mutex_lock(&s->nodes.lock);
+	parent = n->parent;
+	if (n->name)
+		strcpy(name, n->name);
+	pthread_mutex_unlock(&s->nodes.lock);
+	dir = *name ? vs_node_get(&s->nodes, parent) : NULL;
+	if (dir)
+		vs_doubt(s, dir, name);
+	vs_node_put(&s->nodes, dir);
 }
 
 /* Events were lost, so anything may be different. */
@@ -172,20 +213,12 @@ static void everything(struct vs *s)
 	vs_forget_missing(s);
 	for (uint64_t id = FUSE_ROOT_ID; id < s->nodes.n_slots; id++) {
 		struct vs_node *n = vs_node_get(&s->nodes, id);
-		char name[VS_NAME_MAX + 1] = "";
-		uint64_t parent;
 
 		if (!n)
 			continue;
-		pthread_mutex_lock(&s->nodes.lock);
-		parent = n->parent;
-		if (n->name)
-			strcpy(name, n->name);
-		pthread_mutex_unlock(&s->nodes.lock);
 		atomic_fetch_add(&n->events, 1);
 		vs_tell_inode(s, id, 0, 0);
-		if (*name)
-			vs_tell_entry(s, parent, name);
+		doubt_place(s, n);
 		vs_node_put(&s->nodes, n);
 	}
 }
