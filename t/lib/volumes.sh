@@ -99,7 +99,8 @@ sqlite() {
 listing() {
 	(
 		cd "$1"
-		find . ! -type d -printf '%P\t%y\t%m\t%U:%G\t%s\t%T@\t%n\t%l\n' | LC_ALL=C sort
+		find . ! -type d -printf '%P\t%y\t%m\t%U:%G\t%s\t%T@\t%l\n' | LC_ALL=C sort
+		find . -type f -printf '%P\t%n\n' | LC_ALL=C sort # tar knows links of files alone
 		find . -type d -printf '%P\t%y\t%m\t%U:%G\t%T@\n' | LC_ALL=C sort
 		find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 		find . \( -type f -o -type d \) -print0 | LC_ALL=C sort -z |
@@ -143,7 +144,7 @@ c_project() {
 		echo 'int main(void) { int x = 0;'
 		i=0
 		while [ "$i" -lt 40 ]; do echo "x = f$i(x);" && i=$((i + 1)); done
-		echo 'printf("%d\n", x); return 0; }'
+		echo 'printf("%d", x); return 0; }'
 	} >main.c
 	# shellcheck disable=SC2016 # make's variables
 	printf 'OBJ := $(patsubst %%.c,%%.o,$(wildcard *.c))\nsum: $(OBJ)\n\t$(CC) -o $@ $^\n' >Makefile

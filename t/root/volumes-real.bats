@@ -18,20 +18,20 @@ teardown() {
 # on_volume FUNCTION [ARG…]: of t/lib/volumes.sh, in an empty directory of the volume
 on_volume() {
 	mkdir "$vol/mount/work"
-	run timeout 100 sh "$ROOT/t/lib/volumes.sh" "$1" "$vol/mount/work" "$beside" "${@:2}"
+	run timeout 280 sh "$ROOT/t/lib/volumes.sh" "$1" "$vol/mount/work" "$beside" "${@:2}"
 	is "$status" 0 "$output"
 }
 
-@test "git clones, commits, packs and checks a repository of 5,000 files" {
-	on_volume git_work 5000
+@test "git clones, commits, packs and checks a repository of 2,000 files" {
+	on_volume git_work 2000
 	vol_unmount
 	# The host sees what git left on the volume.
 	run -0 git -c safe.directory='*' -C "$vol/plain/work/clone" status --porcelain
 	is "$output" ''
 }
 
-@test "30,000 small files come and go" {
-	on_volume small_files 30000
+@test "10,000 small files come and go" {
+	on_volume small_files 10000
 	is "$(find "$vol/plain/work" -mindepth 1 | wc -l)" 0
 	vol_unmount
 }
