@@ -115,7 +115,7 @@ check: deps all $(B)/tests ## packages, build, lint and every test tier that thi
 # --- tests ------------------------------------------------------------------------------------
 # LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n.
 
-export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS
+export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS SOAK_SECONDS SEED
 NEEDS := $(if $(LIST),,all $(B)/tests)
 
 test-unit: $(NEEDS) ## lint, C unit tests under ASan and UBSan, scripts with stubs
@@ -213,11 +213,15 @@ $(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $(B)/fuzz/obj/t/fuzz/%.o $(TEST_SRC:
 fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
 	@t/fuzz/run $(FUZZ)
 
-soak: $(NEEDS) $(B)/tests ## what takes gigabytes and long: the page server with 20 machines of 1 GiB
+soak: $(NEEDS) $(B)/tests ## what takes long: a volume under random work for SOAK_SECONDS (600), memory for 20 machines
+	@t/stress/soak
 	@MEM_MIB=1024 MEM_CLIENTS=20 MEM_TOUCHES=8192 FILTER='root/mem' JOBS=1 t/run root
 
 bench: all $(B)/t/memclient ## measure against other tools; FILTER=row, JSON=1
 	@t/bench/run
+
+setup-pjdfstest: all ## build a pjdfstest (PJDFSTEST_DIR=) and compare a volume with the file system below it
+	@t/posix/pjdfstest "$(PJDFSTEST_DIR)"
 
 # --- the same targets in a container ----------------------------------------------------------
 
@@ -239,5 +243,6 @@ clean: ## remove build/
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz soak test-unit test-fast \
-  test-all test-root test-kernel container-test-unit container-test-fast container-test-all container-test-root
+.PHONY: all clean help deps quickstart check lint install uninstall bench fuzz soak setup-pjdfstest test-unit \
+  test-fast test-all test-root test-kernel container-test-unit container-test-fast container-test-all \
+  container-test-root
