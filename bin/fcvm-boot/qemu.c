@@ -120,9 +120,11 @@ static void device_args(
 		}
 		strv_add(a, "-drive");
 		/* Nothing of the scratch disk outlives the machine, so nothing of it is ever
-		 * synced; a full host disk is the guest's EIO, not a stopped machine. */
+		 * synced; a full host disk is the guest's EIO, not a stopped machine. Locks would
+		 * be of no use, and after a restore QEMU finds its own in its way. */
 		strv_addf(a,
-		        "id=disk%zu,file=/dev/fdset/%zu,format=raw,if=none,werror=report,"
+		        "id=disk%zu,file=/dev/fdset/"
+		        "%zu,file.locking=off,format=raw,if=none,werror=report,"
 		        "rerror=report,%s",
 		        i, i, w ? "cache=unsafe,discard=unmap" : "readonly=on,cache=writeback");
 		strv_add(a, "-device");

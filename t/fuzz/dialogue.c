@@ -57,8 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	json_t *plan =
 	        json_pack("{s:{s:b}, s:{s:b}}", "process", "terminal", 0, "fcvm", "interactive", 1);
-	struct supervise_opts o = {.plan = plan, .volumes = -1, .dir = -1, .front = -1};
-	struct vmm v = {.listen = -1, .console = -1, .log = -1, .proc.pidfd = -1};
+	struct supervise_opts o = {
+	        .plan = plan, .volumes = -1, .dir = -1, .front = -1, .restored = true};
+	struct vmm v = {.listen = -1, .console = -1, .monitor = -1, .log = -1, .proc.pidfd = -1};
 	struct machine m = {.vmm = &v,
 	        .o = &o,
 	        .deadline_ms = -1,
