@@ -4,6 +4,7 @@
 #include "firecracker_requests.h"
 #include "guest_port.h"
 #include "status.h"
+#include "xio.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -148,9 +149,7 @@ static void __attribute__((noreturn)) child(struct join *all, size_t n, pid_t pa
 		all[i].host = fds[2 * i + 1];
 	}
 	close_range(0, FC_FD_END - 1, 0);
-	for (int i = 0; i < 3; i++)
-		if (open("/dev/null", O_RDWR) < 0)
-			_exit(FCVM_EX_FAIL);
+	std_fds_open();
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)

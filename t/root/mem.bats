@@ -72,6 +72,7 @@ has_machines() { [[ $(machines) == "$1" ]]; }
 
 ended_by_kill() { # PID
 	local status=0
+	wait_for 20 gone "$1"
 	wait "$1" || status=$?
 	is "$status" 137 "status of process $1"
 }

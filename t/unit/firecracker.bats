@@ -86,7 +86,7 @@ PUT /actions"
 @test "an older release, and a program that is none, are refused by name" {
 	FAKEFC_VERSION=1.6.0 boot
 	refused 'firecracker 1.6.0 is too old: 1.7 or newer is needed'
-	FAKEFC_VERSION=what boot
+	FAKEFC_VERSION='what' boot
 	refused 'firecracker does not say its version'
 	PATH=$STUBS:$PATH
 	stub firecracker 'exit 3'
@@ -159,14 +159,16 @@ PUT /actions"
 }
 
 @test "SIGKILL of fcvm-boot leaves no process, and nothing of the run directory" {
-	export FCVM_RUN_BASE=$FCVM_RUN_BASE/$(printf 'long%.0s' {1..40})
+	local long
+	long=$(printf 'long%.0s' {1..40})
+	export FCVM_RUN_BASE=$FCVM_RUN_BASE/$long
 	FAKEFC_FAULT='half PUT /vsock' fcvm-rundir --name killed -- fcvm-boot run --plan "$plan" --image "$image" </dev/null 3>&- &
 	local pid=$!
 	asked() { grep -q disk1 "$FAKEFC_LOG"; }
 	wait_for 20 asked
 	[[ -n $(monitors) ]]
 	[[ -S $(find "$FCVM_RUN_BASE/killed" -name vsock_1024) ]]
-	kill -9 $(monitors) "$pid" 2>/dev/null || :
+	{ monitors && echo "$pid"; } | xargs kill -9 2>/dev/null || :
 	none() { [[ -z $(monitors) ]]; }
 	wait_for 10 none
 	none_left() { [[ ! -e $FCVM_RUN_BASE/killed ]]; }

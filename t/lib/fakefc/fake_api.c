@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CMDLINE_MAX 2048
@@ -119,11 +118,7 @@ static int begin(struct fake *f, char **why)
 	if (strlen(f->args) + 10 + 35 * (size_t)n > CMDLINE_MAX)
 		return no(why, "The kernel command line is too large");
 	f->phase = RUNNING;
-	f->guest = fork();
-	if (f->guest == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fake_guest(f->vsock);
-	}
+	f->guest = fake_guest_start(f->vsock);
 	return 204;
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -83,7 +84,7 @@ static void talk(int fd, int status)
 	}
 }
 
-void fake_guest(const char *vsock)
+static void __attribute__((noreturn)) guest(const char *vsock)
 {
 	const char *what = getenv("FAKEFC_GUEST");
 	int fd;
@@ -108,4 +109,16 @@ void fake_guest(const char *vsock)
 	}
 	talk(fd, what && !strncmp(what, "exit=", 5) ? atoi(what + 5) : 0);
 	_exit(0);
+}
+
+pid_t fake_guest_start(const char *vsock)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	guest(vsock);
 }

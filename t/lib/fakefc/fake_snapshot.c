@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -162,10 +161,6 @@ int fake_load(struct fake *f, const json_t *o, char **why)
 	if (status == 400)
 		return status;
 	f->phase = json_is_true(json_object_get(o, "resume_vm")) ? RUNNING : PAUSED;
-	f->guest = fork();
-	if (f->guest == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fake_guest(f->vsock);
-	}
+	f->guest = fake_guest_start(f->vsock);
 	return 204;
 }

@@ -57,7 +57,7 @@ int fake_create(struct fake *f, const json_t *o, char **why);
 int fake_load(struct fake *f, const json_t *o, char **why);
 int fake_bind_vsock(struct fake *f, const char *path, char **why);
 
-/* fake_guest.c: the process that is the guest. */
-void fake_guest(const char *vsock) __attribute__((noreturn));
+/* fake_guest.c: the process that is the guest; it ends with its parent. */
+pid_t fake_guest_start(const char *vsock);
 
 #endif

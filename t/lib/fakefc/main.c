@@ -165,7 +165,9 @@ static void speak(struct fake *f, struct conn *c)
 
 static void newcomer(struct conn *conns, int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_un from;
+	socklen_t n = sizeof from;
+	int fd = accept4(listener, (struct sockaddr *)&from, &n, SOCK_CLOEXEC);
 
 	for (int i = 0; i < CONNS_MAX && fd >= 0; i++)
 		if (conns[i].fd < 0) {
@@ -241,7 +243,7 @@ static bool known(const char *word, const char *const *list)
 }
 
 /* Both of those are checked as the real one does: by panic and by its own status. */
-static const char *arguments(int argc, char **argv)
+static const char *arguments(int argc, char **argv, int *log)
 {
 	static const char *const takes[] = {"--api-sock", "--id", "--log-path", "--level", NULL};
 	static const char *const levels[] = {
@@ -257,8 +259,9 @@ static const char *arguments(int argc, char **argv)
 			socket_path = argv[i + 1];
 		if (!strcmp(argv[i], "--level") && !known(argv[i + 1], levels))
 			exit(152);
-		if (!strcmp(argv[i], "--log-path") &&
-		        open(argv[i + 1], O_CREAT | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600) < 0)
+		if (!strcmp(argv[i], "--log-path"))
+			*log = open(argv[i + 1], O_CREAT | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600);
+		if (!strcmp(argv[i], "--log-path") && *log < 0)
 			exit(1);
 		for (const char *c = argv[i + 1]; !strcmp(argv[i], "--id") && *c; c++)
 			if ((!isalnum((unsigned char)*c) && *c != '-') || strlen(argv[i + 1]) > 64)
@@ -270,6 +273,7 @@ static const char *arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *fault = getenv("FAKEFC_FAULT"), *version = getenv("FAKEFC_VERSION");
+	int log = -1;
 	struct fake f = {
 	        .drives = json_object(), .nets = json_object(), .mem_mib = 128, .vsock_fd = -1};
 
@@ -289,5 +293,5 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(f.fault, "deaf"))
 		pause();
-	loop(&f, listen_at(arguments(argc, argv)));
+	loop(&f, listen_at(arguments(argc, argv, &log)));
 }
