@@ -213,7 +213,7 @@ int rtnl_prefix(struct rtnl *r, int index, int family, const void *address)
 	begin(&q, RTM_GETADDR, NLM_F_DUMP, sizeof q.address);
 	q.address.ifa_family = (uint8_t)family;
 	for (e = talk(r, &q, &a, false, &n); e == 0;) {
-		int left = (int)n;
+		uint32_t left = (uint32_t)n;
 
 		for (struct nlmsghdr *h = &a.h; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE)

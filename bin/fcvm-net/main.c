@@ -286,6 +286,7 @@ int main(int argc, char **argv)
 	        .opener = -1,
 	        .uplink_line = -1,
 	        .nft_fd = -1,
+	        .host_ns = -1,
 	        .peers = PEERS_NONE,
 	        .ndp = NDP_NONE,
 	        .title = argv[0]};

@@ -77,6 +77,7 @@ struct net {
 	int uplink_line;            /* to the uplink's own process */
 	void *nft_host; /* a context whose socket owns a table in the host's namespace */
 	int nft_fd;     /* that socket; the keeper's */
+	int host_ns;    /* bridged, routed: the host's network namespace */
 	int index;      /* bridged, routed: the N of fcvmN */
 	bool native6;   /* the host routes address6 to the VM as it is */
 	struct ndp ndp; /* the keeper's */

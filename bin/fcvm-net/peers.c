@@ -175,7 +175,10 @@ int peers_switch(struct peers *p, struct err *e)
 void peers_admit(const struct peers *p)
 {
 	for (;;) {
-		auto_fd int fd = accept4(p->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct sockaddr_un from;
+		socklen_t len = sizeof from;
+		auto_fd int fd = accept4(
+		        p->socket, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		const int fds[] = {p->socket, p->net_ns, p->user_ns};
 		uid_t uid;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "veth.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "failpoint.h"
 #include "firewall.h"
 #include "rules.h"
@@ -9,11 +10,14 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 
-#define LINKS 16384 /* /30s in a /16 */
-#define ALL4  "172.30.0.0/16"
-#define ALL6  "fdfc:30::/112"
+#define TURN_MS 5000
+#define LINKS   16384 /* /30s in a /16 */
+#define ALL4    "172.30.0.0/16"
+#define ALL6    "fdfc:30::/112"
 
 bool veth_setting(const char *path)
 {
@@ -124,6 +128,9 @@ int veth_before(struct net *n, struct err *e)
 	if (rules_open(&ctx, &n->nft_fd, e) < 0)
 		return -1;
 	n->nft_host = ctx;
+	n->host_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (n->host_ns < 0)
+		return err_sys(e, "cannot open the network namespace");
 	return 0;
 }
 
@@ -245,6 +252,17 @@ static void host_table(const struct net *n, const char *name, FILE *out)
 	fputs(" }\n}\n", out);
 }
 
+/* libnftables reads the ruleset again for as long as it changes meanwhile: a hundred machines that
+ * start at once would do nothing else, so they take turns. One that hangs in its turn holds nobody
+ * up for long, and the kernel ends the turn of one that dies. */
+static void begin_turn(int host_ns)
+{
+	int64_t end = clock_ms() + TURN_MS;
+
+	while (flock(host_ns, LOCK_EX | LOCK_NB) < 0 && clock_ms() < end)
+		poll(NULL, 0, 2);
+}
+
 /* The rules before the first packet: nothing of the guest runs yet. */
 int veth_rules(struct net *n, struct err *e)
 {
@@ -252,6 +270,7 @@ int veth_rules(struct net *n, struct err *e)
 	char name[IFNAMSIZ];
 	size_t size;
 	FILE *out = open_memstream(&table, &size);
+	int r;
 
 	if (!out)
 		return err_sys(e, "out of memory");
@@ -259,11 +278,13 @@ int veth_rules(struct net *n, struct err *e)
 	host_table(n, name, out);
 	if (fclose(out) != 0)
 		return err_sys(e, "out of memory");
-	if (rules_run(n->nft_host, table, "rules of the host", e) < 0)
-		return -1;
+	begin_turn(n->host_ns);
+	r = rules_run(n->nft_host, table, "rules of the host", e);
 	failpoint("host-rules");
-	firewall_warn(n->nft_host, name);
-	return 0;
+	if (r == 0)
+		firewall_warn(n->nft_host, name);
+	flock(n->host_ns, LOCK_UN);
+	return r;
 }
 
 void veth_forward_rules(const struct net *n, FILE *out)

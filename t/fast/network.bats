@@ -100,14 +100,6 @@ where() { fcvm port "$name" 80/tcp | grep -m 1 -e "$1"; }
 	wait_for 30 answers
 }
 
-@test "VMs of one network know each other by name, with all ports, and nobody else does" {
-	site --net-name "net-$name" --network-alias www 2>&1
-	name=$name-2 run -0 run_in --net-name "net-$name" -- sh -c "wget -qO- http://$name/name; wget -qO- http://www/name"
-	is "$output" "$name"$'\n'"$name"
-	matches "$(fcvm inspect "$name")" '"networkAddress": "10\.89\.'
-	name=$name-2 run -1 run_in -- wget -T 10 -qO- "http://$name/name"
-}
-
 @test "wrong options of the network are one line and nothing starts" {
 	refused() { # MESSAGE OPTION…
 		run -125 run_in "${@:2}" -- true

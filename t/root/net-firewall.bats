@@ -7,7 +7,8 @@ load ../lib/helper
 load ../lib/net
 
 setup() {
-	servers=()
+	servers=() # of lib/net.bash
+	export servers
 	net_start
 	serve in_world -- serve "$WORLD4" 7 world
 	serve in_world -- serve "$WORLD6" 7 world

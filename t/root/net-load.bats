@@ -60,45 +60,6 @@ user_net() {
 	is "$output" 1000
 }
 
-# hundred USER? OPTION…: machines that all run at once; their documents.
-hundred() {
-	local dir=$BATS_TEST_TMPDIR/all i
-	mkdir -m 755 "$dir"
-	# All wait for the lock, asleep: on a small machine a hundred that look would be in the way.
-	exec 8>"$dir/go"
-	flock 8
-	for i in {1..100}; do
-		"$1" "${@:2}" --json -- sh -c "echo up; exec flock -s $dir/go true" >"$dir/$i" 2>"$dir/$i.err" 3>&- 8>&- &
-		pids+=($!)
-	done
-	servers+=("${pids[@]}")
-	for i in {1..100}; do wait_for 120 grep -q '^up' "$dir/$i" || fail "$(cat "$dir/$i.err")"; done
-	addresses=$(sed -n 's/^ *"'"$key"'": "\(.*\)",$/\1/p' "$dir"/{1..100})
-	is "$(wc -l <<<"$addresses")" 100
-	is "$(sort <<<"$addresses" | uniq -d)" '' 'addresses that two have'
-	exec 8>&-
-	for i in "${pids[@]}"; do wait "$i" || fail "one ended with $?"; done
-	alone() { [[ $(on_host ip -br link | awk '{ print $1 }' | paste -sd ' ') == 'lo wire@if2' && -z $(on_host nft list tables) ]]; }
-	wait_for 20 alone
-}
-root_net() { nsenter -n -t "$HOST_PID" -- fcvm-net "$@"; }
-
-@test "a hundred bridged machines at once share no address, and leave nothing" {
-	key=address pids=()
-	hundred root_net --network bridged -p 8080:80
-}
-
-@test "a hundred rootless machines of a user at once share no address" {
-	key=address pids=()
-	user_net --network none -- true
-	hundred user_net -p 8080:80
-}
-
-@test "a hundred members of a network at once share no address in it" {
-	key=networkAddress pids=()
-	hundred root_net --network none --net-name crowd
-}
-
 @test "one machine's end never hurts another's ports" {
 	serving_guest stays -p 8080:80
 	local own i

@@ -123,7 +123,7 @@ static void count(void *ctx, const char *family, const char *table, const char *
 	",{\"rule\":{\"family\":\"ip\",\"table\":\"filter\",\"chain\":\"F\",\"expr\":[" expr "]}}"
 #define LINK(key)                                                                                  \
 	"{\"match\":{\"op\":\"==\",\"left\":{\"meta\":{\"key\":\"" key "\"}},\"right\":\"fcvm*\"}" \
-	                                                               "}"
+	"}"
 #define COUNTER "{\"counter\":{\"packets\":0,\"bytes\":0}},"
 
 static void tells(const char *items, int want, const char *what)
