@@ -154,7 +154,11 @@ $(FUZZ:%=$(B)/asan/replay/%): $(B)/asan/replay/%: $(B)/asan/t/fuzz/%.o $(B)/asan
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TEST_LIBS)
 
-# Stands for a guest in tests of the network.
+# Stand for a guest in tests of the network and of volumes.
+$(B)/t/volguest: t/lib/volguest.c $(B)/libfcvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ -pthread
+
 $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
@@ -171,7 +175,7 @@ $(B)/t/fcvm-stress: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/stress/*.c)) $(B)/l
 	$(Q)$(CC) -static -o $@ $^ $(LIBS) -pthread
 
 $(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest \
-  $(B)/t/fcvm-posix $(B)/t/fcvm-stress
+  $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/volguest
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c
