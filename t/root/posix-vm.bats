@@ -7,14 +7,21 @@ load ../lib/helper
 
 setup() {
 	image=oci:$(hello_image)
-	share=$BATS_TEST_TMPDIR/share
+	# Other users must get there.
+	place=$(mktemp -d /tmp/fcvm-p.XXXXXX)
+	chmod 755 "$place"
+	share=$place/share
 	out=$BATS_TEST_TMPDIR/out
-	mkdir -p "$share/work" "$BATS_TEST_TMPDIR/beside"
+	mkdir -p "$share/work" "$place/beside"
 	cp "$ROOT/build/t/fcvm-posix" "$ROOT/build/t/fcvm-stress" "$ROOT/t/posix/all" "$share/"
 }
 
+teardown() {
+	rm -rf "$place"
+}
+
 @test "all categories at once answer on a volume in a VM as on the host's file system" {
-	"$ROOT/t/posix/all" "$ROOT/build/t/fcvm-posix" "$BATS_TEST_TMPDIR/beside" "$out/plain"
+	"$ROOT/t/posix/all" "$ROOT/build/t/fcvm-posix" "$place/beside" "$out/plain"
 	run timeout 280 fcvm run --rm --privileged -v "$share:/vol:dev,suid,exec" "$image" -- \
 		sh /vol/all /vol/fcvm-posix /vol/work /vol/out
 	is "$status" 0 "$output"
