@@ -4,8 +4,10 @@
 
 # vol_mount [OPTIONS]: $vol/plain is served at $vol/mount.
 vol_mount() {
-	vol=$BATS_TEST_TMPDIR/vol
-	mkdir -p "$vol/plain" "$vol/mount"
+	# Other users must get there, which bats' own directories do not let them.
+	vol=$(mktemp -d /tmp/fcvm-v.XXXXXX)
+	chmod 755 "$vol"
+	mkdir "$vol/plain" "$vol/mount"
 	fcvm-vol mount ${1:+-o "$1"} "$vol/plain" "$vol/mount" >"$vol/log" 2>&1 </dev/null 3>&- 4>&- &
 	vol_pid=$!
 	wait_for 10 vol_is_mounted
@@ -28,8 +30,11 @@ vol_unmount() {
 
 # For teardown: nothing stays mounted after a failure.
 vol_end() {
-	[[ -n ${vol_pid:-} ]] || return 0
-	umount -l "$vol/mount" 2>/dev/null || :
-	kill "$vol_pid" 2>/dev/null || :
-	wait "$vol_pid" 2>/dev/null || :
+	[[ -n ${vol:-} ]] || return 0
+	if [[ -n ${vol_pid:-} ]]; then
+		umount -l "$vol/mount" 2>/dev/null || :
+		kill "$vol_pid" 2>/dev/null || :
+		wait "$vol_pid" 2>/dev/null || :
+	fi
+	rm -rf "$vol"
 }

@@ -29,7 +29,7 @@ void access_matrix(struct suite *s, const struct op *op)
 			p = path(s, "%s/%s", dir, fresh(s));
 			prepare(s, op, p, w);
 			must(chmod(dir, mode_for(w, bits)));
-			try_as(s, w, op, (bits & need) == need ? 0 : EACCES, p,
+			attempt_as(s, w, op, (bits & need) == need ? 0 : EACCES, p,
 			        "by %s with bits %o of its directory", who_name(w), bits);
 		}
 		closed = make_dir(s, 0755, OWNER);
@@ -38,7 +38,7 @@ void access_matrix(struct suite *s, const struct op *op)
 		p = path(s, "%s/in/%s", closed, fresh(s));
 		prepare(s, op, p, w);
 		must(chmod(closed, mode_for(w, 6)));
-		try_as(s, w, op, EACCES, p, "by %s below a directory that it may not search",
+		attempt_as(s, w, op, EACCES, p, "by %s below a directory that it may not search",
 		        who_name(w));
 	}
 	for (unsigned bits = 0; bits < 8; bits++) {
@@ -46,7 +46,7 @@ void access_matrix(struct suite *s, const struct op *op)
 
 		prepare(s, op, p, OWNER);
 		must(chmod(dir, bits << 6));
-		try(s, op, 0, p, "by root with bits %o of its directory", bits);
+		attempt(s, op, 0, p, "by root with bits %o of its directory", bits);
 	}
 }
 
@@ -106,7 +106,7 @@ void sticky_matrix(struct suite *s, const struct op *op, const enum type *types,
 
 		this.on = types[i / 27];
 		prepare(s, &this, p, of_entry);
-		try_as(s, actor, &this, may ? 0 : EPERM, p,
+		attempt_as(s, actor, &this, may ? 0 : EPERM, p,
 		        "of a %s of %s by %s in a sticky directory of %s", type_name(this.on),
 		        who_name(of_entry), who_name(actor), who_name(of_dir));
 	}
@@ -119,12 +119,13 @@ void readonly_matrix(struct suite *s, const struct op *op)
 	if (!s->mounts || op->is & QUIET)
 		return;
 	prepare(s, op, p, ROOT);
-	try(s, op, EROFS, path(s, "ro/%s", name), "on a read-only mount");
-	try(s, op, 0, p, "beside a read-only mount of the same directory");
+	attempt(s, op, EROFS, path(s, "ro/%s", name), "on a read-only mount");
+	attempt(s, op, 0, p, "beside a read-only mount of the same directory");
 	name = fresh(s);
 	p = path(s, "rw/%s", name);
 	prepare(s, op, p, OWNER);
-	try_as(s, OWNER, op, EROFS, path(s, "ro/%s", name), "on a read-only mount by the owner");
+	attempt_as(
+	        s, OWNER, op, EROFS, path(s, "ro/%s", name), "on a read-only mount by the owner");
 }
 
 void op_matrix(struct suite *s, const struct op *op)

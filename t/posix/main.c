@@ -146,6 +146,8 @@ int main(int argc, char **argv)
 	must(chmod(dir, 0755));
 	must(chdir(dir));
 	memcpy(s.base, dir, sizeof s.base);
+	if (AS(&s, OTHER, access(s.base, X_OK)) < 0)
+		suite_bail(__FILE__, __LINE__, "other users cannot get to the directory", errno);
 	mount_views(&s);
 	run(&s);
 	become(ROOT);

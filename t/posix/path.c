@@ -29,12 +29,13 @@ static bool is_type(const char *p, enum type t)
 	return lstat(name, &st) == 0 && (st.st_mode & S_IFMT) == type_bits(t);
 }
 
-bool try_as(struct suite *s, enum who who, const struct op *op, int want, const char *p,
+bool attempt_as(struct suite *s, enum who who, const struct op *op, int want, const char *p,
         const char *fmt, ...)
 {
 	bool named = op->is & (CREATES | REMOVES), before, good = true;
 	char what[512];
 	va_list ap;
+	long result;
 	int got;
 
 	va_start(ap, fmt);
@@ -43,16 +44,19 @@ bool try_as(struct suite *s, enum who who, const struct op *op, int want, const 
 	if (p >= s->bad - NAME_MAX && p < s->bad + 4096)
 		named = false;
 	before = named && exists(p);
-	got = AS(s, who, op->run(s, AT_FDCWD, p)) < 0 ? errno : 0;
+	result = AS(s, who, op->run(s, AT_FDCWD, p));
+	got = result < 0 ? errno : 0;
 	if (named && got != 0)
 		good = exists(p) == before;
 	else if (named && op->is & CREATES)
 		good = is_type(p, op->on);
 	else if (named)
 		good = !exists(p);
-	if (!good && got == want)
-		return suite_ok(s, false, __LINE__, "%s %s (answers %s and does otherwise)",
-		        op->name, what, errno_word(got));
+	if (!good && got == want) {
+		suite_ok(s, false, __LINE__, "%s %s", op->name, what);
+		printf("#   answers %s and does otherwise\n", errno_word(got));
+		return false;
+	}
 	return suite_errno(s, got, want, __LINE__, "%s %s", op->name, what);
 }
 
@@ -60,15 +64,15 @@ static void missing(struct suite *s, const struct op *op)
 {
 	char *dangling = make(s, LNK);
 
-	try(s, op, ENOENT, path(s, "%s/x", fresh(s)), "below a missing directory");
-	try(s, op, ENOENT, path(s, "%s/x", dangling), "below a dangling symlink");
-	try(s, op, ENOENT, "", "of an empty path");
+	attempt(s, op, ENOENT, path(s, "%s/x", fresh(s)), "below a missing directory");
+	attempt(s, op, ENOENT, path(s, "%s/x", dangling), "below a dangling symlink");
+	attempt(s, op, ENOENT, "", "of an empty path");
 	if (!(op->is & CREATES))
-		try(s, op, ENOENT, fresh(s), "of a missing name");
+		attempt(s, op, ENOENT, fresh(s), "of a missing name");
 	if (op->is & CREATES)
-		try(s, op, EEXIST, dangling, "over a dangling symlink");
+		attempt(s, op, EEXIST, dangling, "over a dangling symlink");
 	else if (!(op->is & NOFOLLOW))
-		try(s, op, ENOENT, dangling, "through a dangling symlink");
+		attempt(s, op, ENOENT, dangling, "through a dangling symlink");
 }
 
 static void components(struct suite *s, const struct op *op)
@@ -81,14 +85,16 @@ static void components(struct suite *s, const struct op *op)
 		p = make(s, t);
 		link = fresh(s);
 		must(symlink(p, link));
-		try(s, op, ENOTDIR, path(s, "%s/x", p), "below a %s", type_name(t));
-		try(s, op, ENOTDIR, path(s, "%s/x", link), "below a symlink to a %s", type_name(t));
-		try(s, op, ENOTDIR, path(s, "%s/../%s", p, fresh(s)), "through a %s and ..",
+		attempt(s, op, ENOTDIR, path(s, "%s/x", p), "below a %s", type_name(t));
+		attempt(s, op, ENOTDIR, path(s, "%s/x", link), "below a symlink to a %s",
+		        type_name(t));
+		attempt(s, op, ENOTDIR, path(s, "%s/../%s", p, fresh(s)), "through a %s and ..",
 		        type_name(t));
 		if (op->is & CREATES && !(op->is & OWN_SLASH))
-			try(s, op, EEXIST, path(s, "%s/", p), "of a %s with a slash", type_name(t));
+			attempt(s, op, EEXIST, path(s, "%s/", p), "of a %s with a slash",
+			        type_name(t));
 		else if (!(op->is & CREATES) && t == op->on)
-			try(s, op, ENOTDIR, path(s, "%s/", p), "of a %s with a slash",
+			attempt(s, op, ENOTDIR, path(s, "%s/", p), "of a %s with a slash",
 			        type_name(t));
 	}
 }
@@ -99,17 +105,17 @@ static void existing(struct suite *s, const struct op *op)
 		char *p = make(s, t), *link = fresh(s);
 
 		must(symlink(p, link));
-		try(s, op, EEXIST, p, "over a %s", type_name(t));
-		try(s, op, EEXIST, link, "over a symlink to a %s", type_name(t));
+		attempt(s, op, EEXIST, p, "over a %s", type_name(t));
+		attempt(s, op, EEXIST, link, "over a symlink to a %s", type_name(t));
 	}
 	if (op->is & OWN_SLASH)
 		return;
-	try(s, op, EEXIST, ".", "of .");
-	try(s, op, EEXIST, "..", "of ..");
-	try(s, op, EEXIST, "/", "of the root");
-	try(s, op, EEXIST, path(s, "%s/", make(s, DIRECTORY)), "over a directory with a slash");
-	try(s, op, EEXIST, path(s, "%s/.", make(s, DIRECTORY)), "of . in a directory");
-	try(s, op, op->on == DIRECTORY ? 0 : ENOENT, path(s, "%s/", fresh(s)),
+	attempt(s, op, EEXIST, ".", "of .");
+	attempt(s, op, EEXIST, "..", "of ..");
+	attempt(s, op, EEXIST, "/", "of the root");
+	attempt(s, op, EEXIST, path(s, "%s/", make(s, DIRECTORY)), "over a directory with a slash");
+	attempt(s, op, EEXIST, path(s, "%s/.", make(s, DIRECTORY)), "of . in a directory");
+	attempt(s, op, op->on == DIRECTORY ? 0 : ENOENT, path(s, "%s/", fresh(s)),
 	        "of a new name with a slash");
 }
 
@@ -118,24 +124,24 @@ static void lengths(struct suite *s, const struct op *op)
 	char *p = repeat(s, 'a', NAME_MAX), *q;
 
 	prepare(s, op, p, ROOT);
-	try(s, op, 0, p, "of a name of 255 bytes");
+	attempt(s, op, 0, p, "of a name of 255 bytes");
 	if (!(op->is & REMOVES))
 		remove_tree(p);
-	try(s, op, ENAMETOOLONG, repeat(s, 'b', NAME_MAX + 1), "of a name of 256 bytes");
+	attempt(s, op, ENAMETOOLONG, repeat(s, 'b', NAME_MAX + 1), "of a name of 256 bytes");
 	q = repeat(s, 'c', NAME_MAX + 1);
-	try(s, op, ENAMETOOLONG, path(s, "%s/x", q), "below a name of 256 bytes");
+	attempt(s, op, ENAMETOOLONG, path(s, "%s/x", q), "below a name of 256 bytes");
 	q = repeat(s, 'd', NAME_MAX);
 	must(mkdir(q, 0755));
 	p = path(s, "%s/%s", q, fresh(s));
 	prepare(s, op, p, ROOT);
-	try(s, op, 0, p, "below a directory with a name of 255 bytes");
+	attempt(s, op, 0, p, "below a directory with a name of 255 bytes");
 	remove_tree(q);
 	q = fresh(s);
 	prepare(s, op, q, ROOT);
-	try(s, op, 0, long_path(s, PATH_MAX - 1, q), "with a path of 4095 bytes");
+	attempt(s, op, 0, long_path(s, PATH_MAX - 1, q), "with a path of 4095 bytes");
 	q = fresh(s);
 	prepare(s, op, q, ROOT);
-	try(s, op, ENAMETOOLONG, long_path(s, PATH_MAX, q), "with a path of 4096 bytes");
+	attempt(s, op, ENAMETOOLONG, long_path(s, PATH_MAX, q), "with a path of 4096 bytes");
 }
 
 /* The first of n symbolic links that lead to `end` one through the other */
@@ -160,23 +166,23 @@ static void loops(struct suite *s, const struct op *op)
 	must(symlink(self, self));
 	must(symlink(one, two));
 	must(symlink(two, one));
-	try(s, op, ELOOP, path(s, "%s/x", self), "below a symlink to itself");
-	try(s, op, ELOOP, path(s, "%s/x", one), "below two symlinks to each other");
+	attempt(s, op, ELOOP, path(s, "%s/x", self), "below a symlink to itself");
+	attempt(s, op, ELOOP, path(s, "%s/x", one), "below two symlinks to each other");
 	if (op->is & CREATES)
-		try(s, op, EEXIST, self, "over a symlink to itself");
+		attempt(s, op, EEXIST, self, "over a symlink to itself");
 	else if (!(op->is & NOFOLLOW))
-		try(s, op, ELOOP, self, "of a symlink to itself");
+		attempt(s, op, ELOOP, self, "of a symlink to itself");
 	p = path(s, "%s/%s", chain(s, dir, 40), fresh(s));
 	prepare(s, op, p, ROOT);
-	try(s, op, 0, p, "below a chain of 40 symlinks");
+	attempt(s, op, 0, p, "below a chain of 40 symlinks");
 	p = path(s, "%s/%s", chain(s, dir, 41), fresh(s));
-	try(s, op, ELOOP, p, "below a chain of 41 symlinks");
+	attempt(s, op, ELOOP, p, "below a chain of 41 symlinks");
 	if (op->is & (CREATES | NOFOLLOW))
 		return;
 	p = fresh(s);
 	prepare(s, op, p, ROOT);
-	try(s, op, 0, chain(s, p, 40), "through a chain of 40 symlinks");
-	try(s, op, ELOOP, chain(s, p, 41), "through a chain of 41 symlinks");
+	attempt(s, op, 0, chain(s, p, 40), "through a chain of 40 symlinks");
+	attempt(s, op, ELOOP, chain(s, p, 41), "through a chain of 41 symlinks");
 }
 
 static void faults(struct suite *s, const struct op *op)
@@ -184,8 +190,8 @@ static void faults(struct suite *s, const struct op *op)
 	char *edge = s->bad - 4;
 
 	memcpy(edge, "edge", 4);
-	try(s, op, EFAULT, s->bad, "of a path at an unreadable address");
-	try(s, op, EFAULT, edge, "of a path that runs into an unreadable address");
+	attempt(s, op, EFAULT, s->bad, "of a path at an unreadable address");
+	attempt(s, op, EFAULT, edge, "of a path that runs into an unreadable address");
 }
 
 static void ways(struct suite *s, const struct op *op)
@@ -207,7 +213,7 @@ static void ways(struct suite *s, const struct op *op)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		p = path(s, forms[i], dir, name);
 #pragma GCC diagnostic pop
-		try(s, op, 0, p, "as %s", i == 4 ? "dir/../name" : forms[i]);
+		attempt(s, op, 0, p, "as %s", i == 4 ? "dir/../name" : forms[i]);
 	}
 	for (int i = 0; i < 4; i++) {
 		char *name = fresh(s), *p = path(s, "%s/%s", dir, name);
@@ -217,7 +223,7 @@ static void ways(struct suite *s, const struct op *op)
 		    : i == 1 ? path(s, "%s/sub/../%s", link, name)
 		    : i == 2 ? path(s, "%s/%s", absolute, name)
 		             : path(s, "%s/%s/%s", here, dir, name);
-		try(s, op, 0, p, "%s",
+		attempt(s, op, 0, p, "%s",
 		        i == 0   ? "through a symlink to a directory"
 		        : i == 1 ? "through a symlink and .."
 		        : i == 2 ? "through an absolute symlink"
@@ -233,7 +239,7 @@ static void gone(struct suite *s, const struct op *op)
 
 	must(chdir(dir));
 	must(unlinkat(here, dir, AT_REMOVEDIR));
-	try(s, op, ENOENT, fresh(s), "in a directory that was removed");
+	attempt(s, op, ENOENT, fresh(s), "in a directory that was removed");
 	must(fchdir(here));
 	must(close(here));
 }
@@ -244,10 +250,7 @@ static void names(struct suite *s, const struct op *op)
 	        "\xed\xa0\x80", "\xf0\x9f\x90\xa7", " ", " a ", "a b", "\t", "\n", "a\nb", "\x01",
 	        "\x7f", "...", "....", ".hidden", "-", "--help", "*", "?", "[a]", "\\", "\\x2f",
 	        "\"", "'", "$HOME", "`a`", "a:b", "a;b", "a|b", "a,b", "a=b", "~", "%s%n", "CON",
-	        "a.", "#",
-	        "\xe2\x80\xae"
-	        "abc",
-	        "A", "a"};
+	        "a.", "#", "\xe2\x80\xae.", "A", "a"};
 	char *dir = make(s, DIRECTORY);
 
 	must(chdir(dir));
@@ -255,7 +258,7 @@ static void names(struct suite *s, const struct op *op)
 		bool found;
 
 		prepare(s, op, odd[i], ROOT);
-		try(s, op, 0, odd[i], "of odd name %zu", i + 1);
+		attempt(s, op, 0, odd[i], "of odd name %zu", i + 1);
 		found = listed(".", odd[i]);
 		if (op->is & (CREATES | REMOVES))
 			same(s, found, !(op->is & REMOVES), "%s of odd name %zu: its entry is %s",

@@ -150,9 +150,9 @@ struct op {
 /* What op needs at p, for `who` to do it. */
 void prepare(struct suite *s, const struct op *op, const char *p, enum who who);
 /* Runs it; the result is `want`, and the name is there or not as that says. */
-bool try_as(struct suite *s, enum who who, const struct op *op, int want, const char *p,
+bool attempt_as(struct suite *s, enum who who, const struct op *op, int want, const char *p,
         const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-#define try(s, op, want, p, ...) try_as(s, ROOT, op, want, p, __VA_ARGS__)
+#define attempt(s, op, want, p, ...) attempt_as(s, ROOT, op, want, p, __VA_ARGS__)
 
 void path_matrix(struct suite *s, const struct op *op);
 void at_matrix(struct suite *s, const struct op *op);

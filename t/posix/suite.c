@@ -12,7 +12,8 @@
 
 /* --- results ------------------------------------------------------------------------------- */
 
-static bool result(struct suite *s, bool good, int line, const char *fmt, va_list ap)
+static bool __attribute__((format(printf, 4, 0)))
+result(struct suite *s, bool good, int line, const char *fmt, va_list ap)
 {
 	s->run++;
 	s->failed += !good;
@@ -281,7 +282,7 @@ int open_close(int fd)
 	if (fd >= 0)
 		close(fd);
 	errno = kept;
-	return fd;
+	return fd < 0 ? -1 : 0;
 }
 
 static int remove_one(const char *p, const struct stat *st, int kind, struct FTW *f)

@@ -61,7 +61,7 @@ static void success(struct suite *s, const struct op *op)
 	if (!(op->is & CREATES))
 		before = look(p);
 	tick(s);
-	try(s, op, 0, p, "at a later time");
+	attempt(s, op, 0, p, "at a later time");
 	of_parent(s, dir, parent, named, op->name);
 	if (op->is & CREATES) {
 		after = look(p);
@@ -92,7 +92,7 @@ static void failure(struct suite *s, const struct op *op)
 	if (!(op->is & CREATES))
 		before = look(p);
 	tick(s);
-	try_as(s, OTHER, op, EACCES, p, "without the right, at a later time");
+	attempt_as(s, OTHER, op, EACCES, p, "without the right, at a later time");
 	of_parent(s, dir, parent, false, path(s, "a failing %s", op->name));
 	if (op->is & CREATES)
 		return;

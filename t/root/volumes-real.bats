@@ -57,7 +57,7 @@ on_volume() {
 
 @test "tar and rsync bring a torture tree there and back, equal in everything" {
 	local layer
-	"$ROOT/t/lib/images/torture" "$BATS_TEST_TMPDIR/layers" 3000
+	"$ROOT/t/lib/images/torture" "$BATS_TEST_TMPDIR/layers" 1000
 	mkdir "$BATS_TEST_TMPDIR/tree"
 	for layer in "$BATS_TEST_TMPDIR"/layers/01.tar "$BATS_TEST_TMPDIR"/layers/07.tar; do
 		tar -C "$BATS_TEST_TMPDIR/tree" --xattrs --xattrs-include='user.*' --numeric-owner -xpf "$layer"

@@ -5,7 +5,7 @@
 load ../lib/helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	mkdir plain other
 	compare=$ROOT/t/posix/compare
 }
