@@ -45,11 +45,17 @@ static void assign_list(FILE *f, const char *name, const struct strv *words)
 	free(text);
 }
 
+static bool is_set(const char *variable)
+{
+	const char *v = getenv(variable);
+
+	return v && *v && strcmp(v, "0") != 0;
+}
+
+/* Templates are used by those who ask for them. */
 static bool no_snapshot(const struct plan_opts *o)
 {
-	const char *v = getenv("FCVM_NO_SNAPSHOT");
-
-	return o->no_snapshot || (v && *v && strcmp(v, "0") != 0);
+	return o->no_snapshot || is_set("FCVM_NO_SNAPSHOT") || !is_set("FCVM_SNAPSHOT");
 }
 
 static void each(struct strv *args, const char *option, const struct strv *values)

@@ -8,6 +8,7 @@ load ../lib/helper
 setup() {
 	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
 	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
+	export FCVM_SNAPSHOT=1
 	unset FCVM_NO_SNAPSHOT
 	mkdir -p "$FCVM_DATA_DIR" "$BATS_TEST_TMPDIR/image"
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
@@ -67,6 +68,9 @@ boots() {
 	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
 	: >"$LOG"
 	FCVM_NO_SNAPSHOT=1 fcvm run --network none img
+	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
+	: >"$LOG"
+	FCVM_SNAPSHOT='' fcvm run --network none img
 	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
 	: >"$LOG"
 	stub fcvm-strace 'echo initrd'
