@@ -29,7 +29,8 @@ static void subordinate(const char *path, struct vol_range *out, size_t *n)
 	char line[256], number[16];
 	uint32_t next = 1;
 
-	getpwuid_r(getuid(), &entry, names, sizeof names, &pw);
+	if (getpwuid_r(getuid(), &entry, names, sizeof names, &pw) != 0)
+		pw = NULL; /* by number, then */
 	snprintf(number, sizeof number, "%u", getuid());
 	while (f && *n < VOL_MAPS && fgets(line, sizeof line, f)) {
 		char *rest = line, *who = strsep(&rest, ":"), *end;
