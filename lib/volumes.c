@@ -228,7 +228,7 @@ static void __attribute__((noreturn)) clean_up(const struct volume_use *u)
 		if (errno != EINTR)
 			_exit(1);
 	close(3);
-	_exit(volumes_remove(u->name, NULL) < 0);
+	_exit(volumes_remove(u->name, NULL) < 0 ? 1 : 0);
 }
 
 int volumes_janitor(const struct volume_use *u, struct err *e)

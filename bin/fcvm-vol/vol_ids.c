@@ -23,11 +23,14 @@ bool ids_needed(const struct vol_spec *v)
 /* The ranges of a user in /etc/subuid or /etc/subgid, by name or number, from id 1 on. */
 static void subordinate(const char *path, struct vol_range *out, size_t *n)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	char names[4096];
+	struct passwd entry, *pw = NULL;
 	auto_file FILE *f = fopen(path, "re");
 	char line[256], number[16];
 	uint32_t next = 1;
 
+	if (getpwuid_r(getuid(), &entry, names, sizeof names, &pw) != 0)
+		pw = NULL; /* by number, then */
 	snprintf(number, sizeof number, "%u", getuid());
 	while (f && *n < VOL_MAPS && fgets(line, sizeof line, f)) {
 		char *rest = line, *who = strsep(&rest, ":"), *end;

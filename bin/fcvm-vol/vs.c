@@ -114,6 +114,16 @@ void vs_tell_entry(struct vs *s, uint64_t dir, const char *name)
 	        FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | \
 	        FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
 
+#define DIRECT_IO_ALLOW_MMAP 16 /* of flags2, since Linux 6.6 */
+
+static bool allows_mmap(const struct vs_req *r)
+{
+	const struct fuse_init_in *in = (const void *)r->arg;
+
+	return in->flags & FUSE_INIT_EXT && r->n_data >= sizeof in->flags2 &&
+	       in->flags2 & DIRECT_IO_ALLOW_MMAP;
+}
+
 int vs_init(struct vs_req *r)
 {
 	const struct fuse_init_in *in = (const void *)r->arg;
@@ -132,6 +142,10 @@ int vs_init(struct vs_req *r)
 	s->flags = in->flags & (WANTED | (s->cache == VS_CACHE_NONE ? FUSE_AUTO_INVAL_DATA
 	                                                            : FUSE_EXPLICIT_INVAL_DATA));
 	out->flags = s->flags;
+	if (s->cache == VS_CACHE_NONE && allows_mmap(r)) {
+		out->flags |= FUSE_INIT_EXT;
+		out->flags2 = DIRECT_IO_ALLOW_MMAP;
+	}
 	out->max_readahead = in->max_readahead;
 	out->max_background = 64;
 	out->congestion_threshold = 48;

@@ -172,16 +172,16 @@ pipe 1234:2345 640"
 	wait_for 5 eval '[[ $(cat "$MNT") == three ]]'
 }
 
-@test "a hundred thousand files are walked and forgotten, and their descriptors with them" {
+@test "thirty thousand files are walked and forgotten, and their descriptors with them" {
 	mkdir "$SRC"
-	(cd "$SRC" && for i in {1..100}; do mkdir "$i" && (cd "$i" && seq 1000 | xargs touch); done)
+	(cd "$SRC" && for i in {1..30}; do mkdir "$i" && (cd "$i" && seq 1000 | xargs touch); done)
 	vol_mount
 	local before
 	before=$(descriptors)
-	is "$(find "$MNT" -type f -size -1 | wc -l)" 100000
+	is "$(find "$MNT" -type f -size -1 | wc -l)" 30000
 	(($(descriptors) > 1000))
 	wait_for 60 eval 'echo 2 >/proc/sys/vm/drop_caches; (($(descriptors) <= before + 2))'
-	is "$(find "$MNT" -type f | wc -l)" 100000
+	is "$(find "$MNT" -type f | wc -l)" 30000
 }
 
 @test "when the server is killed, everything is an error at once and the mount can end" {
@@ -251,7 +251,7 @@ pipe 1234:2345 640"
 	run -0 --separate-stderr fcvm-vol "$SRC:/data" -- sh -c "
 		$VOLGUEST 0 $MNT - & guest=\$!
 		until mountpoint -q $MNT; do sleep 0.05; done
-		pkill -KILL -s \$(ps -o sid= -C 'fcvm-vol: volume' | tail -1) -x volume
+		kill -KILL \$(pgrep -P \$(pgrep -P \$\$ -x keeper) -x volume)
 		wait \$guest"
 	is "$stderr" 'the volume at /data: its server was killed by signal 9'
 }

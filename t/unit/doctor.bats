@@ -15,7 +15,7 @@ setup() {
 	printf '{\n "accel": "tcg",\n "agent": "%s",\n "initrd": "i1",\n "kernel": "k1",\n "release": "6.9.0-test"\n}\n' \
 		"$(sha256sum <"$prefix/libexec/fcvm/fcvm-agent" | cut -d' ' -f1)" >"$FCVM_DATA_DIR/setup.json"
 	use_real fcvm-doctor
-	for tool in fcvm-kernel fcvm-cache fcvm-plan fcvm-rundir fcvm-ctl fcvm-net qemu-system-x86_64 skopeo tar2sqfs mke2fs \
+	for tool in fcvm-kernel fcvm-cache fcvm-plan fcvm-rundir fcvm-ctl fcvm-net fcvm-vol qemu-system-x86_64 skopeo tar2sqfs mke2fs \
 		busybox unshare newuidmap pasta nft apt-get; do
 		stub "$tool" :
 	done

@@ -87,13 +87,15 @@ wraps() {
 	: >"$LOG"
 	fcvm run -p 127.0.0.1:80:80 -v "/a b/it's:/d" --map '/$(x)`y`:/e' -p 9:9/udp --net bridged --name n img
 	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"
-	is "$(sed 1d "$LOG")" "fcvm-vol[/a b/it's:/d][/\$(x)\`y\`:/e][--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+	local volumes="[/a b/it's:/d][/\$(x)\`y\`:/e]"
+	is "$(grep -E '^fcvm-(vol|net|boot)\[' "$LOG")" "fcvm-vol[--check]$volumes
+fcvm-vol[--image-volumes][$FCVM_RUN_BASE/n/plan.json]$volumes[--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-net${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-boot[run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]"
 }
 @test "the volumes are around the network, the network is around the machine" {
 	stub fcvm-net "$RECORD $REST"
-	stub fcvm-vol "$RECORD $REST"
+	stub fcvm-vol "$RECORD [ \"\$1\" != --check ] || exit 0; $REST"
 	both wraps
 }
 

@@ -82,7 +82,7 @@ static const struct plan_case wrong[] = {
         {"-i", NULL, NULL, "no image given"},
         {"", NULL, NULL, "'' is not an image name"},
         {"--|-x", NULL, NULL, "'-x' is not an image name"},
-        {"-v|--help|img", NULL, NULL, "--volume '--help': not SOURCE:DIR"},
+        {"-v|--help|img", NULL, NULL, "--volume '--help': not [SOURCE:]DIR"},
         {"-p|-x|img", NULL, NULL, "--publish '-x': not [[IP:]PORT:]PORT"},
         {"--network|-x|img", NULL, NULL, "--network -x: not one that is known"},
         {"img", "[]", NULL, "image config: config is not an object"},
