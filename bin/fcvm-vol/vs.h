@@ -172,8 +172,9 @@ void vs_told_missing(struct vs *s, uint64_t dir, const char *name);
 void vs_forget_missing(struct vs *s);
 /* Whether it was told so after `told`, a number of vs.told. */
 bool vs_missing_since(struct vs *s, uint64_t dir, const char *name, uint64_t told);
-/* Takes the name back from the guest unless it stands for what the guest was told. */
-void vs_doubt(struct vs *s, struct vs_node *dir, const char *name);
+/* Takes the name back from the guest unless it stands for what the guest was told, after `missing`.
+ */
+void vs_doubt(struct vs *s, struct vs_node *dir, const char *name, uint64_t missing);
 
 /* --- vs_locks.c ------------------------------------------------------------------------------ */
 

@@ -62,7 +62,7 @@ void vs_own_end(struct vs *s, struct vs_node *dir, struct vs_own *o, bool ok)
 		remove_own(&s->watch, o);
 	pthread_mutex_unlock(&s->watch.lock);
 	if (!ok)
-		vs_doubt(s, dir, name);
+		vs_doubt(s, dir, name, 0);
 }
 
 bool vs_own_event(struct vs *s, uint64_t dir, const char *name, uint32_t mask)
@@ -101,6 +101,16 @@ void vs_own_drained(struct vs *s)
 
 /* --- names that the guest knows to be missing ------------------------------------------------ */
 
+/* It may have come to be since, by the guest itself. */
+static void take_back(struct vs *s, const struct vs_neg *n)
+{
+	struct vs_node *dir = vs_node_get(&s->nodes, n->dir);
+
+	if (dir)
+		vs_doubt(s, dir, n->name, n->told);
+	vs_node_put(&s->nodes, dir);
+}
+
 void vs_told_missing(struct vs *s, uint64_t dir, const char *name)
 {
 	struct vs_watch *w = &s->watch;
@@ -118,7 +128,7 @@ void vs_told_missing(struct vs *s, uint64_t dir, const char *name)
 	pthread_mutex_unlock(&w->lock);
 	/* What is not remembered here must not be remembered there. */
 	if (old.name && (old.dir != dir || strcmp(old.name, name) != 0))
-		vs_tell_entry(s, old.dir, old.name);
+		take_back(s, &old);
 	free(old.name);
 }
 
@@ -146,7 +156,7 @@ void vs_forget_missing(struct vs *s)
 		s->watch.neg[i].name = NULL;
 		pthread_mutex_unlock(&s->watch.lock);
 		if (n.name)
-			vs_tell_entry(s, n.dir, n.name);
+			take_back(s, &n);
 		free(n.name);
 	}
 }

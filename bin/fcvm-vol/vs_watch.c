@@ -157,7 +157,7 @@ static void look_at_child(struct vs *s, struct vs_node *dir, const char *name, u
 
 /* A name that is taken back loses what is mounted below it in the guest, and a process whose
  * directory it is its place: so only if it has really changed. */
-void vs_doubt(struct vs *s, struct vs_node *dir, const char *name)
+void vs_doubt(struct vs *s, struct vs_node *dir, const char *name, uint64_t missing)
 {
 	int fd = vs_node_fd(&s->nodes, dir);
 	struct vs_node *n = NULL;
@@ -174,7 +174,7 @@ void vs_doubt(struct vs *s, struct vs_node *dir, const char *name)
 		pthread_mutex_unlock(&s->nodes.lock);
 		vs_node_put(&s->nodes, n);
 	}
-	if (!right || vs_missing_since(s, dir->id, name, told))
+	if (!right || told < missing || vs_missing_since(s, dir->id, name, told))
 		vs_tell_entry(s, dir->id, name);
 }
 
@@ -183,7 +183,7 @@ static void changed_name(struct vs *s, struct vs_node *dir, const char *name, ui
 	if (vs_own_event(s, dir->id, name, mask & NAMES))
 		return;
 	atomic_fetch_add(&dir->events, 1);
-	vs_doubt(s, dir, name);
+	vs_doubt(s, dir, name, 0);
 	vs_tell_inode(s, dir->id, 0, 0);
 	if (mask & (IN_CREATE | IN_MOVED_TO))
 		look_at_child(s, dir, name, IN_ATTRIB);
@@ -203,7 +203,7 @@ static void doubt_place(struct vs *s, struct vs_node *n)
 	pthread_mutex_unlock(&s->nodes.lock);
 	dir = *name ? vs_node_get(&s->nodes, parent) : NULL;
 	if (dir)
-		vs_doubt(s, dir, name);
+		vs_doubt(s, dir, name, 0);
 	vs_node_put(&s->nodes, dir);
 }
 
