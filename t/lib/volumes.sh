@@ -56,7 +56,7 @@ git_work() {
 	git_ gc -q
 	git_ fsck --full --strict >/dev/null 2>"$2/fsck" || wrong "fsck: $(head -3 "$2/fsck")"
 	git_ clone -q "$1/clone" "$2/back"
-	[ "$(git_ -C "$2/back" rev-parse HEAD^^{tree})" = "$(git_ -C "$2/origin" rev-parse HEAD^{tree})" ] ||
+	[ "$(git_ -C "$2/back" rev-parse 'HEAD^^{tree}')" = "$(git_ -C "$2/origin" rev-parse 'HEAD^{tree}')" ] ||
 		wrong 'the history is not what was cloned'
 	[ "$(git_ ls-files | wc -l)" = "$files" ] || wrong "$(git_ ls-files | wc -l) files instead of $files"
 }
@@ -68,7 +68,7 @@ small_files() {
 	[ "$(find "$1" -type f | wc -l)" = "$files" ] || wrong 'find does not see them all'
 	[ "$(cat "$1"/099/file09999.txt)" = 'file 9999' ] || wrong 'one has something else in it'
 	[ "$(find "$1" -type f -size +0 | wc -l)" = "$files" ] || wrong 'some are empty'
-	rm -rf "$1"/*
+	rm -rf "${1:?}"/*
 	[ -z "$(ls -A "$1")" ] || wrong 'rm -rf left something'
 }
 
