@@ -82,12 +82,12 @@ static int with_arguments(scmp_filter_ctx f)
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 	        SCMP_A0(SCMP_CMP_MASKED_EQ, new_ns | CLONE_THREAD, CLONE_THREAD));
 	r |= seccomp_rule_add(
-	        f, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1, SCMP_A0(SCMP_CMP_EQ, CLONE_FS));
+	        f, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1, SCMP_A0(SCMP_CMP_EQ, CLONE_FS, 0));
 	r |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-	        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls; i++)
 		r |= seccomp_rule_add(
-		        f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		        f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	return r;
 }
 

@@ -265,7 +265,6 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 int vol_spec_check(struct vol_spec *v, struct err *e)
 {
 	char *real = realpath(v->source, NULL);
-	auto_fd int fd = -1;
 	struct stat st;
 	int want;
 

@@ -4,6 +4,7 @@
 
 SRC=${BATS_TEST_TMPDIR:-}/src
 MNT=${BATS_TEST_TMPDIR:-}/mnt
+# shellcheck disable=SC2034 # the caller's
 VOLGUEST=$ROOT/build/t/volguest
 
 # vol_mount [OPTION…]: serves SRC on MNT; SERVER is the process that a guest talks to.

@@ -62,11 +62,11 @@ user_net() {
 
 @test "one machine's end never hurts another's ports" {
 	serving_guest stays -p 8080:80
-	local own i
+	local own
 	own=$(own_address stays)
 	on_host "$NETPEER" many "$own" 8080 2000 20 >"$BATS_TEST_TMPDIR/good" 3>&- &
 	local load=$!
-	for i in {1..10}; do on_host fcvm-net -p 8080:80 -- true 2>/dev/null; done
+	for _ in {1..10}; do on_host fcvm-net -p 8080:80 -- true 2>/dev/null; done
 	wait "$load"
 	is "$(<"$BATS_TEST_TMPDIR/good")" 2000
 }

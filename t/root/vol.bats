@@ -106,7 +106,7 @@ pipe 1234:2345 640"
 		eval { fcntl $a, F_SETLKW, $lock and die "the guest got a lock of the host\n" };
 		die $@ if $@ ne "interrupted\n" && $@;
 		print "done\n";' "$MNT/lock" "$SRC/lock"
-	is "$output" done
+	is "$output" 'done'
 	exec {fd}<"$SRC/lock"
 	flock $fd
 	flock "$MNT/lock" touch "$MNT/got" {fd}<&- 3>&- &
@@ -180,7 +180,8 @@ pipe 1234:2345 640"
 	before=$(descriptors)
 	is "$(find "$MNT" -type f -size -1 | wc -l)" 30000
 	(($(descriptors) > 1000))
-	wait_for 60 eval 'echo 2 >/proc/sys/vm/drop_caches; (($(descriptors) <= before + 2))'
+	given_back() { echo 2 >/proc/sys/vm/drop_caches && (($(descriptors) <= before + 2)); }
+	wait_for 60 given_back
 	is "$(find "$MNT" -type f | wc -l)" 30000
 }
 

@@ -6,8 +6,7 @@
 load ../lib/helper
 
 setup() {
-	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
-	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
+	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
 	unset FCVM_NO_SNAPSHOT; export FCVM_SNAPSHOT=1
 	mkdir -p "$FCVM_DATA_DIR" "$BATS_TEST_TMPDIR/image"
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
@@ -89,7 +88,7 @@ wraps() {
 	local net="[--network][bridged][--publish][127.0.0.1:80:80][--publish][9:9/udp]"
 	local volumes="[/a b/it's:/d][/\$(x)\`y\`:/e]"
 	is "$(grep -E '^fcvm-(vol|net|boot)\[' "$LOG")" "fcvm-vol[--check]$volumes
-fcvm-vol[--image-volumes][$FCVM_RUN_BASE/n/plan.json]$volumes[--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
+fcvm-vol[--image-volumes][$FCVM_RUN_BASE/n/plan.json]${volumes}[--][$STUBS/fcvm-net]${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-net${net}[--][$STUBS/fcvm-boot][run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]
 fcvm-boot[run][--plan][$FCVM_RUN_BASE/n/plan.json][--image][$BATS_TEST_TMPDIR/image]"
 }
@@ -378,8 +377,7 @@ other_tools() {
 help_texts() {
 	local version
 	version=$(sed -n 's/.*FCVM_VERSION "\(.*\)"/\1/p' "$ROOT/lib/version.h")
-	is "$(fcvm version)" "fcvm $version"
-	is "$(fcvm --version)" "fcvm $version"
+	is "$(fcvm version)/$(fcvm --version)" "fcvm $version/fcvm $version"
 	has "$(fcvm help)" 'usage: fcvm COMMAND'
 	has "$(fcvm help run)" 'usage: fcvm run [options] IMAGE [--] [COMMAND...]'
 	is "$(fcvm run --help)" "$(fcvm help run)"

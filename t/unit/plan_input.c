@@ -84,7 +84,9 @@ static const struct plan_case wrong[] = {
         {"--|-x", NULL, NULL, "'-x' is not an image name"},
         {"-v|--help|img", NULL, NULL, "--volume '--help': not [SOURCE:]DIR"},
         {"-p|-x|img", NULL, NULL, "--publish '-x': not [[IP:]PORT:]PORT"},
-        {"--network|-x|img", NULL, NULL, "--network -x: not one that is known"},
+        {"--network|-x|img", NULL, NULL,
+                "--network -x: it is rootless, bridged, routed or none; a network of machines is "
+                "--net-name -x"},
         {"img", "[]", NULL, "image config: config is not an object"},
         {"img", "{\"Cmd\":\"sh\"}", NULL, "image config: Cmd is not a list"},
         {"img", "{\"Cmd\":[\"a\",1]}", NULL,
