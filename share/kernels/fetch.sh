@@ -31,8 +31,8 @@ known_profiles() {
 	for f in "$profiles"/*.conf; do
 		[ -f "$f" ] || continue
 		f=${f##*/}
-		printf '%s ' "${f%.conf}"
-	done | sed 's/ $//; s/^/known: /; s/^$/none is installed/'
+		printf '%s\n' "${f%.conf}"
+	done | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//; s/^/known: /; s/^$/none is installed/'
 }
 
 # What is to be had: sets name, append and request, which tells all that decides on the kernel.

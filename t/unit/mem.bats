@@ -47,6 +47,7 @@ refused() { # STATUS TEXT ARGUMENT…
 	local s=$BATS_TEST_TMPDIR/s m=$BATS_TEST_TMPDIR/memory
 	truncate -s 8192 "$m"
 	fcvm-mem serve --socket "$s" --memory "$m" 3>&- &
+	local p=$!
 	wait_for 10 test -S "$s"
 	run -0 fcvm-mem stat --socket "$s"
 	is "$output" "memory	$m
@@ -55,8 +56,8 @@ machines	0 of 64
 served	0
 failed	0"
 	is "$(stat -c %a "$s")" 600
-	kill %1
-	wait %1
+	kill "$p"
+	wait "$p"
 	[[ ! -e $s ]]
 	is "$(find "$BATS_TEST_TMPDIR" -mindepth 1 -maxdepth 1 -printf '%f\n')" memory
 }

@@ -44,8 +44,8 @@ fcvm__publish_all='0'
 fcvm__replace='0'"
 	has "$(fcvm-plan options img)" "fcvm__data_dir='$FCVM_DATA_DIR'"
 	has "$(fcvm-plan options img)" "fcvm__root='$(($(id -u) == 0))'"
-	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"
-	has "$(FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "fcvm__no_snapshot='0'"
+	has "$(FCVM_SNAPSHOT=1 FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"
+	has "$(FCVM_SNAPSHOT=1 FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "fcvm__no_snapshot='0'"
 }
 
 @test "usage errors are 100, an image's faults 101, a missing file 111" {
