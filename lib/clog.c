@@ -9,15 +9,19 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #define BATCH       ((size_t)96 << 10)
 #define SEGMENT_MAX ((uint64_t)1 << 60)
 
+#define FOLLOWED_SIZE     CLOG_SIZE
+#define FOLLOWED_SEGMENTS 48 /* a reader looks at so many at once: clog_reader.c */
+
 struct clog {
 	int dir, fd; /* fd: the segment being written; -1: it could not be made */
-	uint64_t segment, size, limit;
+	uint64_t first, segment, size, limit; /* first: the oldest that is there */
 	size_t text_max;
 	bool torn; /* the disk took only the beginning of a record */
 	time_t second;
@@ -33,6 +37,32 @@ uint64_t clog_segment(const char *name)
 	return name[0] != '0' && num_u64(name, 1, SEGMENT_MAX, &n) == 0 ? n : 0;
 }
 
+/* Whoever follows the log has a lock on its directory. */
+static bool is_followed(const struct clog *l)
+{
+	if (flock(l->dir, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK;
+	flock(l->dir, LOCK_UN);
+	return false;
+}
+
+/* A reader may come too late for a segment, because it is written in no time; so who follows is
+ * given more of them, within limits. */
+static void remove_old(struct clog *l)
+{
+	uint64_t more = FOLLOWED_SIZE / l->limit, keep = CLOG_SEGMENTS;
+	char name[24];
+
+	if (l->segment - l->first < keep)
+		return;
+	if (is_followed(l))
+		keep += more > FOLLOWED_SEGMENTS ? FOLLOWED_SEGMENTS : more;
+	for (; l->segment - l->first >= keep; l->first++) {
+		snprintf(name, sizeof name, "%" PRIu64, l->first);
+		unlinkat(l->dir, name, 0);
+	}
+}
+
 /* Starts the next segment. The oldest goes first: a full disk may need its room. */
 static void next_segment(struct clog *l)
 {
@@ -41,10 +71,7 @@ static void next_segment(struct clog *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->segment++;
-	if (l->segment > CLOG_SEGMENTS) {
-		snprintf(name, sizeof name, "%" PRIu64, l->segment - CLOG_SEGMENTS);
-		unlinkat(l->dir, name, 0);
-	}
+	remove_old(l);
 	snprintf(name, sizeof name, "%" PRIu64, l->segment);
 	l->fd = openat(l->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	if (l->fd < 0 && errno != EEXIST)
@@ -53,7 +80,7 @@ static void next_segment(struct clog *l)
 	l->torn = false;
 }
 
-static int find_last(struct clog *l)
+static int find_range(struct clog *l)
 {
 	DIR *d = opendir_at(l->dir, ".");
 	struct dirent *ent;
@@ -65,8 +92,12 @@ static int find_last(struct clog *l)
 
 		if (n > l->segment)
 			l->segment = n;
+		if (n && (!l->first || n < l->first))
+			l->first = n;
 	}
 	closedir(d);
+	if (!l->first)
+		l->first = l->segment + 1;
 	return 0;
 }
 
@@ -89,7 +120,7 @@ int clog_open(int dirfd, uint64_t max_size, struct clog **out)
 		r = -errno;
 	if (!r) {
 		l->dir = openat(dirfd, CLOG_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		r = l->dir < 0 ? -errno : find_last(l);
+		r = l->dir < 0 ? -errno : find_range(l);
 	}
 	if (!r) {
 		next_segment(l);

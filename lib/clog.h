@@ -7,7 +7,8 @@
  * F: a whole line; P: a part of one, which the next record of that stream goes on with. The text is
  * whatever the container wrote except newlines. The log is in segments, files named by consecutive
  * numbers; the highest is being written, and the lowest are removed so that the whole stays below
- * its limit. */
+ * its limit; while somebody follows the log (flock(2), shared, on the directory) up to CLOG_SIZE
+ * more are kept for who comes late. */
 #ifndef FCVM_CLOG_H
 #define FCVM_CLOG_H
 

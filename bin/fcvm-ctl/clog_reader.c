@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -101,6 +102,7 @@ int clog_reader_open(int dirfd, bool follow, struct clog_reader **out)
 		auto_free char *path = xasprintf("/proc/self/fd/%d", r->dir);
 
 		r->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		flock(r->dir, LOCK_SH); /* the writer's own lasts no time: clog.h */
 		if (r->watch < 0 || inotify_add_watch(r->watch, path, IN_CREATE | IN_MODIFY) < 0)
 			e = -errno;
 	}

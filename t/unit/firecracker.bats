@@ -161,7 +161,7 @@ PUT /actions"
 @test "SIGKILL of fcvm-boot leaves no process, and nothing of the run directory" {
 	local long
 	long=$(printf 'long%.0s' {1..40})
-	export FCVM_RUN_BASE=$FCVM_RUN_BASE/$long
+	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/$long
 	FAKEFC_FAULT='half PUT /vsock' fcvm-rundir --name killed -- fcvm-boot run --plan "$plan" --image "$image" </dev/null 3>&- &
 	local pid=$!
 	asked() { grep -q disk1 "$FAKEFC_LOG"; }
