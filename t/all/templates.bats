@@ -6,12 +6,14 @@ load ../lib/helper
 load ../lib/templates
 
 @test "seventeen first runs at once make one template" {
+	local pids=() pid
 	export FCVM_TRACE=1
 	for ((i = 0; i < 17; i++)); do
 		quick --memory 128m "$IMAGE" cat /proc/sys/kernel/random/uuid \
-			>"$BATS_TEST_TMPDIR/out$i" 2>"$BATS_TEST_TMPDIR/err$i" </dev/null &
+			>"$BATS_TEST_TMPDIR/out$i" 2>"$BATS_TEST_TMPDIR/err$i" </dev/null 3>&- 4>&- &
+		pids+=($!)
 	done
-	for pid in $(jobs -p); do wait "$pid"; done
+	for pid in "${pids[@]}"; do wait "$pid"; done
 	is "$(cat "$BATS_TEST_TMPDIR"/err* | grep -c 'template: booting')" 1
 	is "$(templates | wc -l)" 1
 	is "$(cat "$BATS_TEST_TMPDIR"/out* | sort -u | wc -l)" 17
