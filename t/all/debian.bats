@@ -5,17 +5,7 @@
 setup_file() {
 	load ../lib/helper
 	# python3, redis and nginx in one root file system, as one OCI layer.
-	local dir=$ROOT/build/t/debian
-	if [[ ! -f $dir/index.json ]]; then
-		local rootfs=$BATS_FILE_TMPDIR/rootfs.tar
-		mmdebstrap --quiet --variant=minbase --include=python3-minimal,redis-server,nginx-light,curl \
-			--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-			bookworm "$rootfs"
-		rm -rf "$dir.tmp" "$dir"
-		"$ROOT/t/lib/images/oci" --zstd --config '"Cmd":["sh"]' "$dir.tmp" latest "$rootfs"
-		mv "$dir.tmp" "$dir"
-	fi
-	fcvm-cache pull --quiet "oci:$dir" >/dev/null
+	debian_image debian python3-minimal,redis-server,nginx-light,curl
 }
 
 setup() {

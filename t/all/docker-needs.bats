@@ -9,17 +9,7 @@ setup_file() {
 		export FCVM_DATA_DIR=$ROOT/build/t/data-docker
 		fcvm setup --quiet --kernel-profile debian-docker
 	fi
-	local dir=$ROOT/build/t/docker-needs
-	if [[ ! -f $dir/index.json ]]; then
-		local rootfs=$BATS_FILE_TMPDIR/rootfs.tar
-		mmdebstrap --quiet --variant=minbase --include=iproute2,nftables,iptables,busybox-static \
-			--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-			bookworm "$rootfs"
-		rm -rf "$dir.tmp" "$dir"
-		"$ROOT/t/lib/images/oci" --zstd --config '"Cmd":["sh"]' "$dir.tmp" latest "$rootfs"
-		mv "$dir.tmp" "$dir"
-	fi
-	fcvm-cache pull --quiet "oci:$dir" >/dev/null
+	debian_image docker-needs iproute2,nftables,iptables,busybox-static
 }
 
 setup() {

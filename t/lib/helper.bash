@@ -102,3 +102,18 @@ hello_image() {
 	) 9>"$ROOT/build/t/.hello.lock" || return
 	printf '%s\n' "$dir"
 }
+
+# debian_image NAME PACKAGE,…: an image of Debian with these packages, in build/t/NAME, made once and
+# already in the cache.
+debian_image() {
+	local dir=$ROOT/build/t/$1 rootfs=$BATS_FILE_TMPDIR/rootfs.tar
+	if [[ ! -f $dir/index.json ]]; then
+		mmdebstrap --quiet --variant=minbase --include="$2" \
+			--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+			bookworm "$rootfs"
+		rm -rf "$dir.tmp" "$dir"
+		"$ROOT/t/lib/images/oci" --zstd --config '"Cmd":["sh"]' "$dir.tmp" latest "$rootfs"
+		mv "$dir.tmp" "$dir"
+	fi
+	fcvm-cache pull --quiet "oci:$dir" >/dev/null
+}

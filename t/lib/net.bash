@@ -92,6 +92,24 @@ stop_servers() {
 	done
 }
 
+# For a file whose tests share one host: net_start_file begins its setup_file, which then starts
+# servers of the file and ends with `export file_servers=${servers[*]}`; net_end_file is its
+# teardown_file.
+net_start_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+	net_start
+	servers=()
+}
+net_end_file() {
+	# shellcheck disable=SC2206 # words
+	servers=(${file_servers-})
+	stop_servers
+	[[ -z ${HOST_PID:-} ]] || net_stop
+}
+
+# err_of NAME: what the guest's fcvm-net said.
+err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
+
 # own_address NAME: the VM's own address, from its first note.
 own_address() {
 	sed -n 's/.* answers on \([0-9.]*\).*/\1/p' "$BATS_TEST_TMPDIR/$1.err" | head -1

@@ -18,8 +18,6 @@ teardown() {
 	[[ -z ${HOST_PID:-} ]] || net_stop
 }
 
-err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
-
 # Without counters, which traffic changes.
 rules() { on_host nft --stateless list ruleset; }
 

@@ -7,20 +7,12 @@ load ../lib/helper
 load ../lib/net
 
 setup_file() {
-	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests are on one host
-	net_start
-	servers=()
+	net_start_file
 	serve in_world -- dns 198.51.100.53 192.0.2.99
 	export file_servers=${servers[*]}
 }
 
-teardown_file() {
-	# shellcheck disable=SC2206 # words
-	servers=($file_servers)
-	stop_servers
-	[[ -z ${HOST_PID:-} ]] || net_stop
-}
-
+teardown_file() { net_end_file; }
 setup() { servers=(); }
 teardown() { stop_servers; }
 

@@ -7,25 +7,15 @@ load ../lib/helper
 load ../lib/net
 
 setup_file() {
-	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests are on one host
-	net_start
-	servers=()
+	net_start_file
 	serve in_world -- serve "$WORLD4" 7 world
 	serve in_world -- serve "$WORLD6" 7 world
 	export file_servers=${servers[*]}
 }
 
-teardown_file() {
-	# shellcheck disable=SC2206 # words
-	servers=($file_servers)
-	stop_servers
-	[[ -z ${HOST_PID:-} ]] || net_stop
-}
-
+teardown_file() { net_end_file; }
 setup() { servers=(); }
 teardown() { stop_servers; }
-
-err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 
 # of NAME MEMBER: of the guest's net.json.
 of() { sed -n "s/^ *\"$2\": \"\(.*\)\",\{0,1\}\$/\1/p" "$BATS_TEST_TMPDIR/$1/net.json"; }

@@ -7,9 +7,7 @@ load ../lib/helper
 load ../lib/net
 
 setup_file() {
-	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the tests are on one host
-	net_start
-	servers=()
+	net_start_file
 	serve in_world -- serve "$WORLD4" 7 world
 	serve in_world -- serve "$WORLD6" 7 world
 	serve in_world -- dns 198.51.100.53 192.0.2.99
@@ -18,19 +16,12 @@ setup_file() {
 	export file_servers=${servers[*]}
 }
 
-teardown_file() {
-	# shellcheck disable=SC2206 # words
-	servers=($file_servers)
-	stop_servers
-	[[ -z ${HOST_PID:-} ]] || net_stop
-}
-
+teardown_file() { net_end_file; }
 setup() { servers=(); }
 teardown() { stop_servers; }
 
 peer() { on_host "$NETPEER" "$@"; }
 own_address_known() { [[ -n $(own_address "$1") ]]; }
-err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 
 # Nothing of a guest whose processes had these pids: no process, link or table.
 nothing_left() {

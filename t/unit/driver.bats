@@ -4,6 +4,7 @@
 # fcvm-rundir are the real ones. Each test runs under dash and under busybox sh.
 
 load ../lib/helper
+load ../lib/driver
 
 setup() {
 	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
@@ -17,25 +18,6 @@ setup() {
 	stub fcvm-boot "$RECORD cp \"\$FCVM_RUN_DIR/plan.json\" $BATS_TEST_TMPDIR/plan.json"
 }
 
-# Stubs log their name, then each argument in brackets.
-RECORD='{ printf "%s" "${0##*/}"; printf "[%s]" "$@"; echo; } >>"$LOG";'
-
-# A tool that runs the rest of its line.
-REST='while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
-
-# both COMMAND…: with the driver under one shell, then the other; the log starts empty.
-both() {
-	local shell
-	for shell in "$(command -v dash)" "$(command -v busybox) sh"; do
-		{ echo "#!$shell" && sed 1d "$ROOT/bin/fcvm"; } >"$STUBS/fcvm"
-		chmod 755 "$STUBS/fcvm"
-		: >"$LOG"
-		echo "under $shell:"
-		"$@"
-	done
-}
-
-fcvm() { "$STUBS/fcvm" "$@"; }
 left_behind() { ls "$FCVM_RUN_BASE"; }
 nothing_left() { [[ -z $(left_behind) ]]; }
 

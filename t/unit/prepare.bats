@@ -4,6 +4,7 @@
 # what would be run, and when a run must boot. Each test runs under dash and under busybox sh.
 
 load ../lib/helper
+load ../lib/driver
 
 setup() {
 	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
@@ -14,24 +15,10 @@ setup() {
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
 	echo '{"config":{"Entrypoint":["ep"]}}' >"$BATS_TEST_TMPDIR/image/config.json"
 	use_real fcvm-plan fcvm-rundir fcvm-ctl
-	local record='{ printf "%s" "${0##*/}"; printf "[%s]" "$@"; echo; } >>"$LOG";'
-	stub fcvm-cache "$record cat >/dev/null; echo $BATS_TEST_TMPDIR/image"
-	stub fcvm-net "$record"' while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
-	stub fcvm-boot "$record cp \"\$FCVM_RUN_DIR/plan.json\" $BATS_TEST_TMPDIR/plan.json; echo key"
+	stub fcvm-cache "$RECORD cat >/dev/null; echo $BATS_TEST_TMPDIR/image"
+	stub fcvm-net "$RECORD $REST"
+	stub fcvm-boot "$RECORD cp \"\$FCVM_RUN_DIR/plan.json\" $BATS_TEST_TMPDIR/plan.json; echo key"
 }
-
-both() {
-	local shell
-	for shell in "$(command -v dash)" "$(command -v busybox) sh"; do
-		{ echo "#!$shell" && sed 1d "$ROOT/bin/fcvm"; } >"$STUBS/fcvm"
-		chmod 755 "$STUBS/fcvm"
-		: >"$LOG"
-		echo "under $shell:"
-		"$@"
-	done
-}
-
-fcvm() { "$STUBS/fcvm" "$@"; }
 
 prepares() {
 	run -0 fcvm prepare --memory 300m -p 8080:80 img cmd
