@@ -14,8 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_AHEAD_KIB "1024" /* a READ has at most so much: linux/mm/readahead.c */
-#define HIGH_FD        1000
+#define HIGH_FD 1000
 
 bool volume_is(const json_t *mount)
 {
@@ -53,19 +52,6 @@ static int start_relay(int dev, int port, const char *at, struct err *e)
 	if (pid == 0)
 		relay(dev, port, at);
 	return pid < 0 ? err_sys(e, "cannot start the relay of the volume at %s", at) : 0;
-}
-
-/* Without asking the server, who may not answer: the agent must never wait for it. */
-static void set_read_ahead(int mnt)
-{
-	struct statx st;
-	char path[80];
-
-	if (statx(mnt, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0)
-		return;
-	snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
-	        st.stx_dev_minor);
-	write_existing(path, READ_AHEAD_KIB);
 }
 
 static int make_mount(int dev, bool file, struct err *e)
@@ -109,7 +95,7 @@ static int mount_one(size_t i, const json_t *m, struct err *e)
 		return err_prefix(e, "the volume at %s", at);
 	if (move_mount(mnt, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, "cannot mount the volume at %s", at);
-	set_read_ahead(mnt);
+	fuserelay_widen_reads(mnt, "");
 	return start_relay(dev, port, at, e);
 }
 

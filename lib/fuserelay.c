@@ -10,6 +10,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -17,6 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 struct relay;
 struct half {
@@ -57,6 +59,19 @@ int fuserelay_hello(int wire, struct err *e)
 	if (le32toh(flags) & FUSERELAY_REFUSED)
 		return err_set(e, FCVM_EX_FAIL, "the volume's server refuses the session");
 	return 0;
+}
+
+void fuserelay_widen_reads(int dirfd, const char *path)
+{
+	struct statx st;
+	char setting[80], kib[16];
+
+	if (statx(dirfd, path, AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &st) < 0)
+		return;
+	snprintf(setting, sizeof setting, "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
+	        st.stx_dev_minor);
+	snprintf(kib, sizeof kib, "%d", FUSERELAY_WRITE_MAX >> 10);
+	write_existing(setting, kib);
 }
 
 /* The kernel has forgotten a request that was interrupted (ENOENT); what it cannot take as a reply

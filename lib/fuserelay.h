@@ -20,6 +20,11 @@
 /* Asks the server for a session, and waits for its answer. 0, or -1 with e filled. */
 int fuserelay_hello(int wire, struct err *e);
 
+/* Lets the kernel read as much at once as a message has room for, on the FUSE mount at path (which
+ * openat(2) would find; "": dirfd is the mount). The server is not asked: nobody may answer yet,
+ * and the caller may be the one who must never wait. Without it reads are just smaller. */
+void fuserelay_widen_reads(int dirfd, const char *path);
+
 /* Carries messages until the file system is unmounted: returns 0. If the stream ends before, every
  * request that is pending and every later one is answered with EIO, so that no process of the
  * guest waits for ever, and -1 is returned with e filled once it is unmounted. Both descriptors are

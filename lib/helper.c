@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "helper.h"
 #include "cleanup.h"
+#include "fds.h"
 #include "status.h"
 #include "strv.h"
 #include "xio.h"
@@ -14,28 +15,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-static int by_number(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 static void close_others(const struct helper *h, int report)
 {
 	int *keep = xcalloc(h->n_keep + 1, sizeof *keep);
-	size_t n = 0;
-	unsigned from = 3;
 
 	for (size_t i = 0; i < h->n_keep; i++)
-		if (h->keep[i] >= 3)
-			keep[n++] = h->keep[i];
-	keep[n++] = report;
-	qsort(keep, n, sizeof *keep, by_number);
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_range(from, ~0U, 0);
+		keep[i] = h->keep[i];
+	keep[h->n_keep] = report;
+	fds_close_others(keep, h->n_keep + 1);
 	free(keep);
 }
 

@@ -148,16 +148,22 @@ static const void *attribute(const struct nlmsghdr *h, size_t body, uint16_t typ
 	return NULL;
 }
 
-int rtnl_mtu(struct rtnl *r, int index)
+/* All about a link: 0 or -errno. */
+static int get_link(struct rtnl *r, int index, union answer *a)
 {
-	const uint32_t *mtu;
 	struct request q;
-	union answer a;
-	int e;
 
 	begin(&q, RTM_GETLINK, 0, sizeof q.link);
 	q.link.ifi_index = index;
-	e = talk(r, &q, &a, false, NULL);
+	return talk(r, &q, a, false, NULL);
+}
+
+int rtnl_mtu(struct rtnl *r, int index)
+{
+	const uint32_t *mtu;
+	union answer a;
+	int e = get_link(r, index, &a);
+
 	if (e < 0)
 		return e;
 	mtu = attribute(&a.h, sizeof(struct ifinfomsg), IFLA_MTU, sizeof *mtu);
@@ -167,13 +173,9 @@ int rtnl_mtu(struct rtnl *r, int index)
 int rtnl_mac(struct rtnl *r, int index, uint8_t mac[6])
 {
 	const void *address;
-	struct request q;
 	union answer a;
-	int e;
+	int e = get_link(r, index, &a);
 
-	begin(&q, RTM_GETLINK, 0, sizeof q.link);
-	q.link.ifi_index = index;
-	e = talk(r, &q, &a, false, NULL);
 	if (e < 0)
 		return e;
 	address = attribute(&a.h, sizeof(struct ifinfomsg), IFLA_ADDRESS, 6);

@@ -4,6 +4,7 @@
 #include "fds.h"
 #include "json.h"
 #include "num.h"
+#include "paths.h"
 #include "status.h"
 #include "supervise.h"
 
@@ -81,11 +82,8 @@ int vol_connect(struct vol *v, struct err *e)
 static size_t depth(const json_t *mount)
 {
 	const char *at = json_string_value(json_object_get(mount, "destination"));
-	size_t n = 0;
 
-	for (; at && *at; at++)
-		n += *at == '/' && at[1];
-	return n;
+	return at ? path_depth(at) : 0;
 }
 
 static json_t *mount_of(const json_t *volume, const char *port)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fcvm-ctl: asks and steers VMs that run. See fcvm-ctl(1). */
+#include "become.h"
 #include "cleanup.h"
 #include "msg.h"
 #include "opt.h"
@@ -86,12 +87,6 @@ static int run(int argc, char **argv, struct err *e)
 	return verb ? verb(argc - 1, argv + 1, e) : -1;
 }
 
-/* Only these two say something about the command in the VM. */
-static int own_status(int status)
-{
-	return status == FCVM_EX_NOENT || status == FCVM_EX_NOEXEC ? status : FCVM_EX_FAIL;
-}
-
 int main(int argc, char **argv)
 {
 	struct err e = {.text = ""};
@@ -108,5 +103,6 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	msg_err(&e);
-	return own_status(e.status);
+	/* The others say nothing of the command in the VM. */
+	return become_status(e.status);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * front: runs the rest of the line as a VM's process, behind this one. */
 #include "act.h"
+#include "become.h"
 #include "cleanup.h"
 #include "front.h"
 #include "keys.h"
@@ -58,17 +59,6 @@ static int write_cidfile(const char *path, const char *name, struct err *e)
 	if (fd < 0 || write_full(fd, name, strlen(name)) < 0)
 		return err_sys(e, "--cidfile: cannot write %s", path);
 	return 0;
-}
-
-static int become(char **argv, struct err *e)
-{
-	int missing;
-
-	execvp(argv[0], argv);
-	missing = errno == ENOENT;
-	err_sys(e, "cannot run %s", argv[0]);
-	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
-	return -1;
 }
 
 static int stand_in_front(

@@ -179,32 +179,14 @@ static void server_speaks(void *ctx, uint32_t events)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* It must hold neither what the caller waits for nor the server's files. */
-static void close_others(int *keep, size_t n)
-{
-	unsigned from = 3;
-
-	qsort(keep, n, sizeof *keep, compare);
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_range(from, ~0U, 0);
-}
-
 static void __attribute__((noreturn)) child(const struct mem_socket *s, int server)
 {
 	struct keeper *k = calloc(1, sizeof *k);
 	int keep[] = {s->fd, s->dir, server};
 	sigset_t all;
 
-	close_others(keep, sizeof keep / sizeof *keep);
+	/* Neither what the caller waits for nor the server's files. */
+	fds_close_others(keep, sizeof keep / sizeof *keep);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid(); /* what ends the server's group or terminal does not end this */

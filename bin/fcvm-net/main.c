@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fcvm-net: makes a VM's network, then runs the rest of the line in it. See fcvm-net(1). */
+#include "become.h"
 #include "cleanup.h"
 #include "failpoint.h"
 #include "json.h"
@@ -204,45 +205,22 @@ static int inside(struct net *n, struct err *e)
 	return n->ops->finish ? n->ops->finish(n, e) : 0;
 }
 
-static int tell_scripts(const struct net *n, const struct opts *o, struct err *e)
+static int tell(const struct net *n, const struct opts *o, struct err *e)
 {
 	auto_json json_t *doc = document(n, &o->add_host, e);
-	const char *dir = getenv("FCVM_RUN_DIR");
-	auto_fd int fd = -1;
-	int r;
 
-	if (!doc)
-		return -1;
-	if (o->json) {
-		json_print(doc);
-		if (fflush(stdout) != 0)
-			return err_sys(e, "cannot write to stdout");
-	}
-	if (!dir || !*dir)
-		return 0;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -errno : json_put_at(fd, "net.json", doc, 0600);
-	if (r < 0) {
-		errno = -r;
-		return err_sys(e, "cannot write %s/net.json", dir);
-	}
-	return 0;
+	return doc ? become_tell(doc, "net.json", o->json, e) : -1;
 }
 
-static int become(const struct net *n, char **argv, const struct rlimit *files, struct err *e)
+static int run_program(const struct net *n, char **argv, const struct rlimit *files, struct err *e)
 {
 	char number[16];
-	int missing;
 
 	snprintf(number, sizeof number, "%d", n->tap);
 	if (setenv("FCVM_TAP_FD", number, 1) < 0 || fcntl(n->tap, F_SETFD, 0) < 0 ||
 	        setrlimit(RLIMIT_NOFILE, files) < 0)
 		return err_sys(e, "cannot prepare to run %s", argv[0]);
-	execvp(argv[0], argv);
-	missing = errno == ENOENT;
-	err_sys(e, "cannot run %s", argv[0]);
-	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
-	return -1;
+	return become(argv, e);
 }
 
 static int run(struct net *n, const struct opts *o, char **argv, struct err *e)
@@ -260,19 +238,14 @@ static int run(struct net *n, const struct opts *o, char **argv, struct err *e)
 	if (keeper_start(n, e) < 0)
 		return -1;
 	failpoint("keeper");
-	if (tell_scripts(n, o, e) < 0)
+	if (tell(n, o, e) < 0)
 		return -1;
 	if (n->nft_host)
 		nft_ctx_free(n->nft_host); /* the keeper has its socket */
 	n->nft_host = NULL;
 	publish_notes(&n->ports, n->address);
 	failpoint("told");
-	return become(n, argv, &files, e);
-}
-
-static int own_status(int status)
-{
-	return status == FCVM_EX_NOENT || status == FCVM_EX_NOEXEC ? status : FCVM_EX_FAIL;
+	return run_program(n, argv, &files, e);
 }
 
 int main(int argc, char **argv)
@@ -304,5 +277,5 @@ int main(int argc, char **argv)
 	else if (i >= 0)
 		run(&n, &o, argv + i, &e);
 	msg_err(&e);
-	return own_status(e.status);
+	return become_status(e.status);
 }

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "num.h"
+#include "paths.h"
 #include "plan.h"
 #include "status.h"
 
@@ -18,31 +19,6 @@ struct tmpfs {
 	const char *spec;
 	bool access, suid, dev, exec, spread, copy, copy_up, size, mode; /* was given */
 };
-
-/* "/a//b/../c/" → "/a/c", lexically, as podman cleans destinations. The caller frees. */
-static char *clean(const char *path)
-{
-	char *out = xcalloc(1, strlen(path) + 2);
-	size_t n = 0;
-
-	while (*path) {
-		size_t len = strcspn(path, "/");
-
-		if (len == 2 && !strncmp(path, "..", 2)) {
-			while (n && out[--n] != '/')
-				;
-		} else if (len && !(len == 1 && *path == '.')) {
-			out[n++] = '/';
-			memcpy(out + n, path, len);
-			n += len;
-		}
-		path += len + (path[len] == '/');
-	}
-	if (n == 0)
-		out[n++] = '/';
-	out[n] = 0;
-	return out;
-}
 
 /* The kernel's syntax: 64m, 1g, 4096 or 50%. */
 static bool tmpfs_size(const char *s)
@@ -160,7 +136,7 @@ static int user_tmpfs(json_t *by_path, const char *spec, struct err *e)
 		        "--tmpfs %s: the directory must be an absolute path", spec);
 	if (strlen(copy) >= PATH_MAX)
 		return err_set(e, FCVM_EX_USAGE, "--tmpfs %.40s...: the path is too long", spec);
-	path = clean(copy);
+	path = path_clean(copy);
 	for (size_t i = 0; i < N_OWN; i++)
 		if (!strcmp(path, own[i]))
 			return err_set(e, FCVM_EX_USAGE,
@@ -175,12 +151,12 @@ static char *volume_target(const char *spec)
 	char *dir = strchr(copy, ':');
 
 	if (!dir)
-		return *spec == '/' ? clean(spec) : NULL;
+		return *spec == '/' ? path_clean(spec) : NULL;
 	if (dir[1] != '/')
 		return NULL;
 	dir++;
 	dir[strcspn(dir, ":")] = 0;
-	return clean(dir);
+	return path_clean(dir);
 }
 
 static bool is_volume(const struct plan_opts *o, const char *path)
@@ -213,7 +189,7 @@ static int image_volume(json_t *by_path, const char *name, const struct plan_opt
 	if (strlen(name) >= PATH_MAX)
 		return err_set(e, FCVM_EX_DATA,
 		        "image config: the path of the volume '%.40s...' is too long", name);
-	path = clean(name);
+	path = path_clean(name);
 	if (*name != '/' || !path[1])
 		return err_set(
 		        e, FCVM_EX_DATA, "image config: the volume '%s' is not a directory", name);
@@ -258,15 +234,6 @@ struct placed {
 	json_t *mount;
 };
 
-static size_t depth(const char *path)
-{
-	size_t n = 0;
-
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const struct placed *x = a, *y = b;
@@ -286,7 +253,7 @@ static json_t *in_order(json_t *by_path)
 
 	json_object_foreach(by_path, path, m)
 	{
-		all[n] = (struct placed){depth(path), n, m};
+		all[n] = (struct placed){path_depth(path), n, m};
 		n++;
 	}
 	qsort(all, n, sizeof *all, compare);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fcvm-rundir: reserves a VM's name and directory, then runs the rest of the line. See
  * fcvm-rundir(1). */
+#include "become.h"
 #include "cleanup.h"
 #include "dirs.h"
 #include "json.h"
@@ -84,15 +85,6 @@ static int tell_program(struct rundir *rd, struct err *e)
 	return 0;
 }
 
-static int cannot_run(const char *program, struct err *e)
-{
-	int missing = errno == ENOENT;
-
-	err_sys(e, "cannot run %s", program);
-	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
-	return -1;
-}
-
 static int run(int argc, char **argv, int first, const char *name, struct err *e)
 {
 	auto_free char *base = dirs_run();
@@ -104,8 +96,7 @@ static int run(int argc, char **argv, int first, const char *name, struct err *e
 	}
 	if (rundir_janitor(&rd, argv[0], argv_size(argc, argv), e) < 0 || tell_program(&rd, e) < 0)
 		goto err_release;
-	execvp(argv[first], argv + first);
-	cannot_run(argv[first], e);
+	become(argv + first, e);
 err_release:
 	rundir_release(rd.lock_fd, NULL);
 	rundir_free(&rd);
@@ -121,14 +112,7 @@ static int run_leashed(char **argv, uint64_t parent, struct err *e)
 	if ((uint64_t)getppid() != parent)
 		return err_set(e, FCVM_EX_FAIL, "--leash %ju: that is not the parent process",
 		        (uintmax_t)parent);
-	execvp(argv[0], argv);
-	return cannot_run(argv[0], e);
-}
-
-/* Statuses other than these three are the program's own. */
-static int own_status(int status)
-{
-	return status == FCVM_EX_NOENT || status == FCVM_EX_NOEXEC ? status : FCVM_EX_FAIL;
+	return become(argv, e);
 }
 
 int main(int argc, char **argv)
@@ -160,5 +144,5 @@ int main(int argc, char **argv)
 	if (r == 0)
 		return FCVM_EX_OK;
 	msg_err(&e);
-	return own_status(e.status);
+	return become_status(e.status);
 }

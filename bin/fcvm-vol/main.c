@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fcvm-vol: serves host directories to a VM, and runs the rest of the line. See fcvm-vol(1). */
+#include "become.h"
 #include "cleanup.h"
 #include "json.h"
 #include "msg.h"
@@ -163,34 +164,11 @@ static json_t *document(const struct vols *all)
 	return json_pack("{s:o}", "volumes", list);
 }
 
-static int tell_scripts(const struct vols *all, bool print, struct err *e)
+static int tell(const struct vols *all, bool print, struct err *e)
 {
 	auto_json json_t *doc = document(all);
-	const char *dir = getenv("FCVM_RUN_DIR");
-	auto_fd int fd = -1;
-	int r;
 
-	if (print) {
-		json_print(doc);
-		if (fflush(stdout) != 0)
-			return err_sys(e, "cannot write to stdout");
-	}
-	if (!dir || !*dir)
-		return 0;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -errno : json_put_at(fd, "volumes.json", doc, 0600);
-	errno = -r;
-	return r < 0 ? err_sys(e, "cannot write %s/volumes.json", dir) : 0;
-}
-
-static void become(char **argv, struct err *e)
-{
-	int missing;
-
-	execvp(argv[0], argv);
-	missing = errno == ENOENT;
-	err_sys(e, "cannot run %s", argv[0]);
-	e->status = missing ? FCVM_EX_NOENT : FCVM_EX_NOEXEC;
+	return become_tell(doc, "volumes.json", print, e);
 }
 
 /* PROGRAM's end is out of the way of a shell's redirections. */
@@ -242,11 +220,10 @@ static int run(int argc, char **argv, struct err *e)
 	if (o.check)
 		return check_paths(all, e);
 	unsetenv("FCVM_VOL_FD");
-	if (all->n && (prepare(all, o.remove, e) < 0 || tell_scripts(all, o.json, e) < 0 ||
+	if (all->n && (prepare(all, o.remove, e) < 0 || tell(all, o.json, e) < 0 ||
 	                      serve(all, argv[0], title_size, e) < 0))
 		return -1;
-	become(argv + i, e);
-	return -1;
+	return become(argv + i, e);
 }
 
 int main(int argc, char **argv)
@@ -262,5 +239,5 @@ int main(int argc, char **argv)
 	if (run(argc, argv, &e) == 0 || e.status == FCVM_EX_OK)
 		return FCVM_EX_OK;
 	msg_err(&e);
-	return e.status == FCVM_EX_NOENT || e.status == FCVM_EX_NOEXEC ? e.status : FCVM_EX_FAIL;
+	return become_status(e.status);
 }

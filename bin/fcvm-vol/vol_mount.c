@@ -61,20 +61,6 @@ static int mount_it(int dev, const char *at, const struct vol_spec *v, struct er
 	return err_sys(e, "cannot mount on %s", at);
 }
 
-/* Big reads need a bigger window than the kernel's 128 KiB; without it they are just slower. */
-static void widen_reads(const char *at)
-{
-	char path[64];
-	struct statx stx;
-
-	/* Nobody answers yet, so no question is asked. */
-	if (statx(AT_FDCWD, at, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &stx) < 0)
-		return;
-	snprintf(path, sizeof path, "/sys/class/bdi/%u:%u/read_ahead_kb", stx.stx_dev_major,
-	        stx.stx_dev_minor);
-	write_existing(path, "1024");
-}
-
 struct ender {
 	const char *at;
 	sigset_t signals;
@@ -112,7 +98,7 @@ static int serve(const struct vol_spec *v, const char *at, int dev, int wire, st
 		return err_set(e, FCVM_EX_SYS, "cannot start a thread");
 	}
 	pthread_detach(t);
-	widen_reads(at);
+	fuserelay_widen_reads(AT_FDCWD, at);
 	return fuserelay_run(dev, wire, e);
 }
 

@@ -2,6 +2,7 @@
 #include "vol_spec.h"
 #include "cleanup.h"
 #include "name.h"
+#include "paths.h"
 #include "status.h"
 
 #include <errno.h>
@@ -170,29 +171,6 @@ int vol_spec_options(struct vol_spec *v, const char *text, struct err *e)
 
 /* --- SOURCE and DIR -------------------------------------------------------------------------- */
 
-/* Without doubled and trailing slashes and "." parts; ".." is the caller's mistake. */
-static char *clean(const char *path)
-{
-	char *out = xstrdup(path), *to = out;
-
-	while (*path) {
-		size_t n;
-
-		path += strspn(path, "/");
-		n = strcspn(path, "/");
-		if (n && !(n == 1 && *path == '.')) {
-			*to++ = '/';
-			memcpy(to, path, n);
-			to += n;
-		}
-		path += n;
-	}
-	if (to == out)
-		*to++ = '/';
-	*to = 0;
-	return out;
-}
-
 static bool has_dotdot(const char *path)
 {
 	for (const char *p = path; (p = strstr(p, "..")); p += 2)
@@ -212,7 +190,7 @@ static int target(struct vol_spec *v, const char *dir, struct err *e)
 		return err_set(e, FCVM_EX_USAGE, "the path %.40s... is too long", dir);
 	if (has_dotdot(dir))
 		return err_set(e, FCVM_EX_USAGE, "'%s' has '..' in it", dir);
-	v->target = clean(dir);
+	v->target = path_clean(dir);
 	if (!v->target[1])
 		return err_set(e, FCVM_EX_USAGE, "a volume cannot be the container's root");
 	for (size_t i = 0; i < 3; i++) {
@@ -286,19 +264,10 @@ int vol_spec_check(struct vol_spec *v, struct err *e)
 	return 0;
 }
 
-static size_t depth(const char *path)
-{
-	size_t n = 0;
-
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
 static int by_depth(const void *a, const void *b)
 {
 	const struct vol_spec *x = a, *y = b;
-	size_t dx = depth(x->target), dy = depth(y->target);
+	size_t dx = path_depth(x->target), dy = path_depth(y->target);
 
 	return dx != dy ? (dx < dy ? -1 : 1) : strcmp(x->target, y->target);
 }
