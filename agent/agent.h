@@ -13,6 +13,7 @@
 #include "volume.h"
 
 #include <jansson.h>
+#include <sched.h>
 #include <stdbool.h>
 
 #define CONTAINER_CHANNEL 1
@@ -39,6 +40,11 @@ struct agent {
 		json_int_t id; /* of the question */
 		int64_t until_ms;
 	} pausing;
+	struct freeze {
+		struct hold *hold; /* NULL: nothing is held */
+		cpu_set_t cpus;    /* the agent's when it is not */
+		bool can_end_tcp;
+	} freeze;
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */
 	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */
@@ -57,6 +63,7 @@ struct agent {
 void agent_send(struct agent *a, json_t *message); /* takes the reference */
 void agent_fatal(struct agent *a, const struct err *e);
 int agent_connect(struct agent *a, struct err *e);
+void agent_receive(struct agent *a); /* what has come; does not wait */
 
 /* container.c: the first process waits, the plan arrives, the container ends; a plan that comes
  * after that begins it anew, over the same files. */
@@ -71,6 +78,7 @@ uint64_t agent_oom_kills(void);
 
 /* resume.c */
 void agent_set_clock(const json_t *message);
+int agent_reseed(const json_t *message, struct err *e);
 int agent_resume(struct agent *a, const json_t *message, struct err *e);
 /* Says READY as soon as the machine can be saved. */
 int agent_template(struct agent *a, const json_t *message, struct err *e);

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "early.h"
 #include "exec.h"
+#include "freeze.h"
 #include "json.h"
 #include "status.h"
 #include "version.h"
@@ -76,6 +77,10 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 		return agent_template(a, m, e);
 	if (type && !strcmp(type, "ASK"))
 		answer(a, m);
+	else if (type && !strcmp(type, "FREEZE"))
+		agent_freeze(a);
+	else if (type && !strcmp(type, "THAW"))
+		agent_unfreeze(a);
 	else if (type && !strcmp(type, "BYE"))
 		a->done = true;
 	else
@@ -103,7 +108,7 @@ static int dispatch(struct agent *a, const struct frame *f, struct err *e)
 	return 0;
 }
 
-static void receive(struct agent *a)
+void agent_receive(struct agent *a)
 {
 	struct err e;
 	struct frame f;
@@ -138,7 +143,7 @@ static void port_event(void *ctx, uint32_t events)
 	struct agent *a = ctx;
 
 	if (events & (EPOLLIN | EPOLLHUP))
-		receive(a);
+		agent_receive(a);
 	if (proto_flush(&a->out, a->port) < 0)
 		a->done = true;
 	if (a->out.end - a->out.start < LOW_WATER)

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #define KILL_ROUNDS 4
+#define NO_CHANNEL  0 /* nobody hears of it any more */
 
 struct exec {
 	struct session s;
@@ -131,8 +132,9 @@ static void news(void *ctx, uint32_t events)
 			fail(x, &e);
 			break;
 		}
-		agent_send(x->agent,
-		        json_pack("{s:s, s:i}", "type", "STARTED", "channel", x->s.channel));
+		if (x->s.channel != NO_CHANNEL)
+			agent_send(x->agent, json_pack("{s:s, s:i}", "type", "STARTED", "channel",
+			                             x->s.channel));
 		break;
 	case STAGE_FAILED:
 		fail(x, &e);
@@ -261,12 +263,23 @@ void exec_check_ends(struct agent *a)
 			at = &x->next;
 			continue;
 		}
-		session_report(&x->s, x->failed ? &x->failure : NULL, false);
+		if (x->s.channel != NO_CHANNEL)
+			session_report(&x->s, x->failed ? &x->failure : NULL, false);
 		session_close(&x->s);
 		loop_drop(x->s.loop, &x->watch, &x->sock);
 		proto_text_clear(&x->request);
 		*at = x->next;
 		free(x);
+	}
+}
+
+void exec_lose_all(struct agent *a)
+{
+	for (struct exec *x = a->execs; x; x = x->next) {
+		x->s.channel = NO_CHANNEL;
+		proto_text_clear(&x->request);
+		x->failed |= !x->s.pid && x->sock < 0; /* not all of it has come */
+		close_exec(x);
 	}
 }
 

@@ -20,6 +20,9 @@ void exec_news(struct agent *a);
 bool exec_reaped(struct agent *a, pid_t pid, int wstatus);
 /* Sends the exit reports that are due, and forgets their sessions. */
 void exec_check_ends(struct agent *a);
+/* The host that asked for them is another's: they end as if their clients had gone, and their
+ * channels are free. */
+void exec_lose_all(struct agent *a);
 /* The wire has room again. */
 void exec_resume(struct agent *a);
 

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "early.h"
+#include "freeze.h"
 #include "interface.h"
 #include "status.h"
 
@@ -82,6 +83,14 @@ static void __attribute__((noreturn)) end(struct agent *a)
 		reboot(RB_AUTOBOOT);
 }
 
+/* Nothing else must get a turn: no sleep, and nothing of the container's is done. */
+static void spin(struct agent *a)
+{
+	if (proto_pending(&a->out) && proto_flush(&a->out, a->port) < 0)
+		a->done = true;
+	agent_receive(a);
+}
+
 int main(void)
 {
 	struct agent a = {.port = -1,
@@ -98,6 +107,10 @@ int main(void)
 	else if (early_option("fcvm.poweroff"))
 		a.done = true;
 	while (!a.done) {
+		if (agent_is_frozen(&a)) {
+			spin(&a);
+			continue;
+		}
 		if (proto_pending(&a.out))
 			proto_flush(&a.out, a.port);
 		loop_want(&a.loop, &a.port_watch, EPOLLIN | (proto_pending(&a.out) ? EPOLLOUT : 0));

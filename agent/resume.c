@@ -3,6 +3,7 @@
  * and what must be mended before anything of a user's runs. See random(4). */
 #include "agent.h"
 #include "cleanup.h"
+#include "freeze.h"
 #include "interface.h"
 #include "status.h"
 
@@ -50,8 +51,9 @@ static int from_hex(const char *text, unsigned char *out, size_t max)
 }
 
 /* The kernel mixes what it gets, and gives every CPU a new key at its next use. */
-static int reseed(const char *hex, struct err *e)
+int agent_reseed(const json_t *message, struct err *e)
 {
+	const char *hex = json_string_value(json_object_get(message, "entropy"));
 	auto_fd int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	union {
 		struct rand_pool_info info;
@@ -70,10 +72,12 @@ static int reseed(const char *hex, struct err *e)
 
 int agent_resume(struct agent *a, const json_t *message, struct err *e)
 {
+	if (json_object_get(message, "epoch"))
+		return agent_wake_as_clone(a, message, e);
 	if (!a->ready)
 		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be resumed");
 	agent_set_clock(message);
-	if (reseed(json_string_value(json_object_get(message, "entropy")), e) < 0)
+	if (agent_reseed(message, e) < 0)
 		return -1;
 	a->resumed = true;
 	agent_send(a, json_pack("{s:s}", "type", "RESUMED"));

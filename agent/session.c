@@ -288,6 +288,18 @@ void session_resume(struct session *s)
 	out_listen(&s->out[1]);
 }
 
+void session_rejoin(struct session *s)
+{
+	for (int i = 0; i < 2; i++) {
+		s->out[i].credit = 0;
+		out_listen(&s->out[i]);
+	}
+	if (s->in.fd < 0 || s->in.eof)
+		proto_put(s->wire, s->channel, PROTO_RESET, PROTO_IN, NULL, 0);
+	else if (s->in.granted)
+		proto_put_credit(s->wire, s->channel, PROTO_IN, s->in.granted);
+}
+
 bool session_drained(const struct session *s)
 {
 	return s->out[0].fd < 0 && s->out[1].fd < 0;

@@ -67,6 +67,8 @@ void session_exited(struct session *s, int wstatus);
 int session_frame(struct session *s, const struct frame *f);
 /* Reading from the process pauses while the wire is full; call when it has drained. */
 void session_resume(struct session *s);
+/* Another host is at the other end, which has granted nothing: it is told what it may send. */
+void session_rejoin(struct session *s);
 /* All output was read and sent. */
 bool session_drained(const struct session *s);
 /* Gives up the streams: the process sees EPIPE and EOF. */

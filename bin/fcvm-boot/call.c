@@ -122,13 +122,15 @@ static void call_exit(struct machine *m, struct call *k, const struct frame *f)
 {
 	int status;
 	auto_json json_t *j = dialogue_exit(m, &k->exit_text, f, &status);
+	void (*over)(struct machine * machine, int result);
 
 	if (!j)
 		return;
 	tell_over(k, status, json_string_value(json_object_get(j, "error")));
-	if (k->over)
-		k->over(m, status);
+	over = k->over;
 	forget(m, k);
+	if (over)
+		over(m, status);
 }
 
 static void output(struct machine *m, struct call *k, const struct frame *f)

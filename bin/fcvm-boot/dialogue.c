@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "json.h"
+#include "snapshot.h"
 #include "supervise.h"
 #include "trace.h"
 #include "version.h"
@@ -57,6 +58,44 @@ void dialogue_plan(struct machine *m)
 	container_credit(m);
 }
 
+bool dialogue_freeze(struct machine *m)
+{
+	static const char text[] = "{\"type\":\"FREEZE\"}";
+
+	if (proto_pending(&m->first))
+		return false;
+	proto_out_free(&m->first);
+	m->first = m->out;
+	m->out = (struct proto_out){0};
+	m->held = true;
+	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, sizeof text - 1));
+	return true;
+}
+
+void dialogue_thaw(struct machine *m)
+{
+	static const char text[] = "{\"type\":\"THAW\"}";
+
+	if (!m->held)
+		return;
+	m->held = false;
+	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, sizeof text - 1));
+}
+
+bool dialogue_pending(const struct machine *m)
+{
+	return proto_pending(&m->first) || (!m->held && proto_pending(&m->out));
+}
+
+int dialogue_flush(struct machine *m)
+{
+	int r = proto_pending(&m->first) ? proto_flush(&m->first, m->vmm->agent) : 0;
+
+	if (r < 0 || m->held || proto_pending(&m->first))
+		return r;
+	return proto_flush(&m->out, m->vmm->agent);
+}
+
 static void begin(struct machine *m)
 {
 	m->phase = PHASE_RUN;
@@ -86,24 +125,51 @@ static void hello(struct machine *m, const json_t *j)
 		dialogue_send(m, json_pack("{s:s}", "type", "BYE"));
 }
 
-/* Random bytes, as the message has them. */
-static int entropy(char hex[2 * ENTROPY_BYTES + 1])
+/* n random bytes, as a message has them. */
+static int entropy(char *hex, size_t n)
 {
 	unsigned char bytes[ENTROPY_BYTES];
 
-	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+	if (getrandom(bytes, n, 0) != (ssize_t)n)
 		return -1;
-	for (size_t i = 0; i < sizeof bytes; i++)
+	for (size_t i = 0; i < n; i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 	return 0;
+}
+
+/* A clone of a machine that was running: who it is from now on. */
+static void resume_clone(struct machine *m, const char *random)
+{
+	char epoch[33], machine[33], b[33], boot[37];
+
+	if (entropy(epoch, 16) < 0 || entropy(machine, 16) < 0 || entropy(b, 16) < 0) {
+		m->violation = "there is no entropy for it";
+		return;
+	}
+	/* RFC 9562: version 4, variant 10. */
+	snprintf(boot, sizeof boot, "%.8s-%.4s-4%.3s-%c%.3s-%.12s", b, b + 8, b + 13,
+	        "89ab"[b[16] & 3], b + 17, b + 20);
+	dialogue_send(m, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:O}", "type", "RESUME", "time",
+	                         (json_int_t)clock_real_ns(), "entropy", random, "epoch", epoch,
+	                         "machineId", machine, "bootId", boot, "plan", m->o->plan));
+	m->phase = PHASE_RUN;
+	for (struct conn *c = m->conns; c; c = c->next)
+		if (c->front && !m->o->exec)
+			container_join(c, m->interactive);
+	container_credit(m);
+	m->deadline_ms = clock_ms() + END_MS;
 }
 
 void dialogue_resume(struct machine *m)
 {
 	char hex[2 * ENTROPY_BYTES + 1];
 
-	if (entropy(hex) < 0) {
+	if (entropy(hex, ENTROPY_BYTES) < 0) {
 		m->violation = "there is no entropy for it";
+		return;
+	}
+	if (m->o->clone) {
+		resume_clone(m, hex);
 		return;
 	}
 	dialogue_send(m, json_pack("{s:s, s:I, s:s}", "type", "RESUME", "time",
@@ -125,7 +191,7 @@ static void ready(struct machine *m)
 	machine_end(m);
 }
 
-static void resumed(struct machine *m)
+static void resumed(struct machine *m, const json_t *j)
 {
 	m->resumed = true;
 	trace("agent: resumed");
@@ -133,6 +199,12 @@ static void resumed(struct machine *m)
 		*m->o->resumed = true;
 	if (!m->stopping)
 		m->deadline_ms = -1;
+	if (!m->o->clone)
+		return;
+	m->paused = json_is_true(json_object_get(j, "paused"));
+	container_started(m);
+	if (m->o->exec)
+		request_exec_in_front(m, m->o->exec);
 }
 
 static void fatal(struct machine *m, const json_t *j)
@@ -173,7 +245,9 @@ static void control(struct machine *m, const struct frame *f)
 	else if (!strcmp(type, "READY") && m->phase == PHASE_RUN && m->o->ready)
 		ready(m);
 	else if (!strcmp(type, "RESUMED") && m->o->restored && !m->resumed)
-		resumed(m);
+		resumed(m, j);
+	else if (!strcmp(type, "FROZEN") && m->o->plan)
+		snapshot_frozen(m, j);
 	else if (!strcmp(type, "FATAL"))
 		fatal(m, j);
 	else if (!strcmp(type, "STARTED") && m->o->plan)

@@ -201,6 +201,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	struct firecracker *f = xcalloc(1, sizeof *f);
 
 	*v = (struct vmm){.ops = &vmm_firecracker,
+	        .memory = -1,
 	        .agent = -1,
 	        .listen = -1,
 	        .console = -1,

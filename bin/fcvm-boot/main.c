@@ -16,6 +16,10 @@ static const struct opt table[] = {
                 offsetof(struct run_opts, plan), false},
         {0, "image", "DIR", "run, template: the image, as fcvm-cache pull printed it", OPT_STR,
                 offsetof(struct run_opts, image), false},
+        {0, "snapshot", "TAG", "run: go on from a snapshot, instead of an image", OPT_STR,
+                offsetof(struct run_opts, snapshot), false},
+        {0, "exec", "CMD", "run --snapshot: a shell command, with whose end the VM ends", OPT_STR,
+                offsetof(struct run_opts, exec), false},
         {0, "kernel", "PATH", "run, template: ELF kernel to use; selftest: kernel directory",
                 OPT_STR, offsetof(struct run_opts, kernel), false},
         {0, "initrd", "PATH", "run, template: initrd to use; selftest: initrd directory", OPT_STR,
@@ -59,7 +63,8 @@ static int verb(const char *name, const struct run_opts *o, char *tail, size_t s
 	if (!strcmp(name, "probe"))
 		return probe(o);
 	if (!strcmp(name, "run")) {
-		if (need(o->plan, "--plan", e) < 0 || need(o->image, "--image", e) < 0)
+		if (need(o->plan, "--plan", e) < 0 ||
+		        (!o->snapshot && need(o->image, "--image", e) < 0))
 			return FCVM_EX_FAIL;
 		return run_plan(o, tail, size, e);
 	}

@@ -31,20 +31,16 @@ static int check(char *version, size_t size, struct err *e)
 	return 0;
 }
 
-static void memory_args(struct strv *a, const struct vmm_config *c)
+static void memory_args(struct strv *a, const struct vmm_config *c, int memory)
 {
 	unsigned long long mib = c->memory >> 20;
 
 	strv_add(a, "-object");
-	if (c->memory_file < 0)
-		strv_addf(a, "memory-backend-memfd,id=ram,share=on,size=%lluM", mib);
-	else
-		strv_addf(a,
-		        "memory-backend-file,id=ram,mem-path=/proc/self/fd/%d,share=%s,size=%lluM",
-		        c->memory_file, c->state < 0 ? "on" : "off", mib);
+	strv_addf(a, "memory-backend-file,id=ram,mem-path=/proc/self/fd/%d,share=%s,size=%lluM",
+	        memory, c->state < 0 ? "on" : "off", mib);
 }
 
-static void machine_args(struct strv *a, const struct vmm_config *c)
+static void machine_args(struct strv *a, const struct vmm_config *c, int memory)
 {
 	bool kvm = !strcmp(c->accel, "kvm");
 
@@ -57,7 +53,7 @@ static void machine_args(struct strv *a, const struct vmm_config *c)
 	strv_addf(a, "%u", c->cpus);
 	strv_add(a, "-m");
 	strv_addf(a, "%lluM", (unsigned long long)c->memory >> 20);
-	memory_args(a, c);
+	memory_args(a, c, memory);
 	strv_addl(a, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", NULL);
 	strv_addl(a, "-sandbox",
 	        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL);
@@ -145,9 +141,11 @@ static void monitor_args(struct strv *a, const struct vmm_config *c, int monitor
 {
 	strv_add(a, "-chardev");
 	strv_addf(a, "socket,id=monitor,fd=%d", monitor);
-	/* What was saved was stopped for it; what is restored is to run. */
+	/* What was saved was stopped for it; what is restored is to run. What is saved has devices
+	 * only, and says nothing of the machine before them. */
 	strv_addl(a, "-mon", "chardev=monitor,mode=control", "-global",
-	        "migration.store-global-state=off", NULL);
+	        "migration.store-global-state=off", "-global", "migration.send-configuration=off",
+	        NULL);
 	if (c->state >= 0)
 		strv_addl(a, "-incoming", "defer", NULL);
 }
@@ -179,6 +177,19 @@ static void inherit(struct inherited *in, int fd)
 		in->fds[in->n++] = fd;
 }
 
+/* The file that the guest's memory is or, with a state, begins as. */
+static int open_memory(struct vmm *v, const struct vmm_config *c)
+{
+	v->memory_size = c->memory & ~(uint64_t)0xfffff;
+	v->memory_private = c->state >= 0;
+	if (c->memory_file >= 0) {
+		v->memory = fcntl(c->memory_file, F_DUPFD_CLOEXEC, 3);
+		return v->memory < 0 ? -1 : 0;
+	}
+	v->memory = memfd_create("guest", MFD_CLOEXEC);
+	return v->memory < 0 ? -1 : ftruncate(v->memory, (off_t)v->memory_size);
+}
+
 static int open_all(struct vmm *v, const struct vmm_config *c, struct inherited *in, struct err *e)
 {
 	*in = (struct inherited){.agent = -1, .console = -1, .monitor = -1};
@@ -188,6 +199,8 @@ static int open_all(struct vmm *v, const struct vmm_config *c, struct inherited 
 	if (v->log < 0 || pair(&v->agent, &in->agent) < 0 || pair(&v->console, &in->console) < 0 ||
 	        pair(&v->monitor, &in->monitor) < 0)
 		return err_sys(e, "cannot make the machine's sockets");
+	if (open_memory(v, c) < 0)
+		return err_sys(e, "cannot make the machine's memory");
 	for (size_t i = 0; i < c->n_disks; i++) {
 		if (c->disks[i].writable)
 			in->readers[i] = reader_of(c->disks[i].fd);
@@ -200,7 +213,7 @@ static int open_all(struct vmm *v, const struct vmm_config *c, struct inherited 
 	for (size_t i = 0; i < c->n_ports; i++)
 		inherit(in, c->ports[i].fd);
 	inherit(in, c->tap);
-	inherit(in, c->memory_file);
+	inherit(in, v->memory);
 	inherit(in, c->state);
 	return 0;
 }
@@ -231,10 +244,12 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	        .listen = -1,
 	        .console = -1,
 	        .monitor = -1,
+	        .log = -1,
+	        .memory = -1,
 	        .proc.pidfd = -1};
 	r = open_all(v, c, &in, e);
 	if (r == 0) {
-		machine_args(&argv, c);
+		machine_args(&argv, c, v->memory);
 		device_args(&argv, c, in.readers, in.agent, in.console);
 		monitor_args(&argv, c, in.monitor);
 		kernel_args(&argv, c, &clock);
@@ -261,4 +276,5 @@ const struct vmm_ops vmm_qemu = {.name = "qemu",
         .identity = qemu_identity,
         .start = start,
         .save = qemu_save,
+        .go_on = qemu_go_on,
         .kill = kill_now};

@@ -7,13 +7,16 @@
 #include "status.h"
 #include "strv.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 60000 /* a machine so busy that it takes longer is of no use */
+#define PATIENCE_MS    60000 /* a machine so busy that it takes longer is of no use */
+#define STATE_SET      100   /* descriptor set; those below are disks */
+#define STATE_SET_TEXT "100"
 
 static char *find_program(const char *name)
 {
@@ -45,58 +48,70 @@ char *qemu_identity(struct err *e)
 	        st.st_ctim.tv_nsec, arch_machine);
 }
 
-static json_t *capabilities(void)
+/* Commands are taken after this one, which may come once. */
+static int negotiate(struct vmm *v, struct qmp *q, struct err *e)
 {
-	return json_pack("{s:s, s:{s:[{s:s, s:b}, {s:s, s:b}]}}", "execute",
-	        "migrate-set-capabilities", "arguments", "capabilities", "capability",
-	        "x-ignore-shared", "state", 1, "capability", "events", "state", 1);
+	if (v->monitor_ready)
+		return 0;
+	if (qmp_simple(q, "qmp_capabilities", e) < 0)
+		return -1;
+	v->monitor_ready = true;
+	return 0;
 }
 
-static int migrated(struct qmp *q, struct err *e)
+/* A command whose reply says no more than that it was done. */
+static int command(struct qmp *q, json_t *text, int fd, struct err *e)
 {
-	for (;;) {
-		auto_json json_t *data = qmp_event(q, "MIGRATION", e);
-		const char *status = json_string_value(json_object_get(data, "status"));
+	json_t *value = qmp_send(q, text, fd, e) < 0 ? NULL : qmp_reply(q, e);
 
-		if (!data)
-			return -1;
-		if (status && !strcmp(status, "completed"))
-			return 0;
-		if (!status || !strcmp(status, "failed") || !strcmp(status, "cancelled"))
-			return err_set(e, FCVM_EX_FAIL, "the monitor cannot save the machine");
-	}
+	json_decref(value);
+	return value ? 0 : -1;
 }
 
-static int save(struct qmp *q, int state, struct err *e)
+/* What is meant for Xen writes devices without memory whatever the memory is; not being "live"
+ * leaves the disks to this machine. The set is taken by the mode of its descriptor. */
+static int save(struct vmm *v, struct qmp *q, int state, struct err *e)
 {
-	json_t *value;
-
-	if (qmp_simple(q, "qmp_capabilities", e) < 0 || qmp_simple(q, "stop", e) < 0)
+	if (negotiate(v, q, e) < 0 || qmp_simple(q, "stop", e) < 0 ||
+	        command(q,
+	                json_pack("{s:s, s:{s:i}}", "execute", "add-fd", "arguments", "fdset-id",
+	                        STATE_SET),
+	                state, e) < 0 ||
+	        command(q,
+	                json_pack("{s:s, s:{s:s+, s:b}}", "execute", "xen-save-devices-state",
+	                        "arguments", "filename", "/dev/fdset/", STATE_SET_TEXT, "live", 0),
+	                -1, e) < 0)
 		return -1;
-	if (qmp_send(q, capabilities(), -1, e) < 0 || !(value = qmp_reply(q, e)))
-		return -1;
-	json_decref(value);
-	if (qmp_send(q,
-	            json_pack("{s:s, s:{s:s}}", "execute", "getfd", "arguments", "fdname", "state"),
-	            state, e) < 0 ||
-	        !(value = qmp_reply(q, e)))
-		return -1;
-	json_decref(value);
-	if (qmp_send(q,
-	            json_pack(
-	                    "{s:s, s:{s:s}}", "execute", "migrate", "arguments", "uri", "fd:state"),
-	            -1, e) < 0)
-		return -1;
-	return migrated(q, e);
+	return command(q,
+	        json_pack("{s:s, s:{s:i}}", "execute", "remove-fd", "arguments", "fdset-id",
+	                STATE_SET),
+	        -1, e);
 }
 
 int qemu_save(struct vmm *v, int state, struct err *e)
+{
+	char path[40];
+	auto_fd int out = -1;
+	struct qmp q;
+	int r;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", state);
+	out = open(path, O_WRONLY | O_CLOEXEC);
+	if (out < 0)
+		return err_sys(e, "cannot write the machine's state");
+	qmp_init(&q, v->monitor, PATIENCE_MS);
+	r = save(v, &q, out, e);
+	qmp_free(&q);
+	return r;
+}
+
+int qemu_go_on(struct vmm *v, struct err *e)
 {
 	struct qmp q;
 	int r;
 
 	qmp_init(&q, v->monitor, PATIENCE_MS);
-	r = save(&q, state, e);
+	r = negotiate(v, &q, e) < 0 ? -1 : qmp_simple(&q, "cont", e);
 	qmp_free(&q);
 	return r;
 }
@@ -108,7 +123,6 @@ static int load(struct qmp *q, int state, struct err *e)
 	auto_json json_t *resumed = NULL;
 
 	if (qmp_send(q, json_pack("{s:s}", "execute", "qmp_capabilities"), -1, e) < 0 ||
-	        qmp_send(q, capabilities(), -1, e) < 0 ||
 	        qmp_send(q,
 	                json_pack("{s:s, s:{s:s}}", "execute", "migrate-incoming", "arguments",
 	                        "uri", uri),
@@ -127,6 +141,7 @@ int qemu_load(struct vmm *v, int state, struct err *e)
 	qmp_init(&q, v->monitor, PATIENCE_MS);
 	r = load(&q, state, e);
 	qmp_free(&q);
+	v->monitor_ready = r == 0;
 	if (r == 0)
 		return 0;
 	proc_kill(&v->proc, SIGKILL);

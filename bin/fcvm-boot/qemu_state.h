@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * QEMU's side of save and restore: vmm.h. Memory is a shared file, so its migration stream holds
- * the state of devices only. */
+ * QEMU's side of save and restore: vmm.h. What is saved is the state of devices only. */
 #ifndef FCVM_QEMU_STATE_H
 #define FCVM_QEMU_STATE_H
 
@@ -8,6 +7,7 @@
 
 char *qemu_identity(struct err *e);
 int qemu_save(struct vmm *v, int state, struct err *e);
+int qemu_go_on(struct vmm *v, struct err *e);
 
 /* Makes a process that was started with -incoming defer go on from the state. A failure ends the
  * process. */

@@ -4,6 +4,7 @@
 #include "health.h"
 #include "json.h"
 #include "name.h"
+#include "snapshot.h"
 #include "status.h"
 #include "supervise.h"
 
@@ -93,6 +94,28 @@ static void exec(struct conn *c, const json_t *request)
 	if (!c->call->detach)
 		hub_tell(c, json_pack("{s:s, s:b, s:b}", "type", "RUN", "tty", (int)c->call->tty,
 		                    "interactive", (int)c->call->interactive));
+}
+
+static void exec_over(struct machine *m, int status)
+{
+	m->reported = true;
+	m->status = status;
+	container_over(m, status, NULL);
+}
+
+/* What a clone was started for. */
+void request_exec_in_front(struct machine *m, const char *command)
+{
+	auto_json json_t *asked = json_pack("{s:s, s:[s, s, s], s:[], s:b, s:b}", "type", "EXEC",
+	        "args", "sh", "-c", command, "env", "interactive", 0, "tty", 0);
+	struct conn *c = m->conns;
+
+	while (c && !c->front)
+		c = c->next;
+	if (c)
+		exec(c, asked);
+	if (c && c->call)
+		c->call->over = exec_over;
 }
 
 static void attach(struct conn *c, const json_t *request)
@@ -218,7 +241,8 @@ void request_handle(struct conn *c, const json_t *request)
 		const char *type;
 		void (*fn)(struct conn *c, const json_t *request);
 	} known[] = {{"EXEC", exec}, {"ATTACH", attach}, {"SIGNAL", send_signal}, {"STOP", stop},
-	        {"RESTART", restart}, {"WAIT", wait_for_end}, {"RENAME", rename_vm}};
+	        {"RESTART", restart}, {"WAIT", wait_for_end}, {"RENAME", rename_vm},
+	        {"SNAPSHOT", snapshot_request}};
 	static const char *const questions[] = {"STATS", "TOP", "PAUSE", "UNPAUSE"};
 	const char *type = json_string_value(json_object_get(request, "type"));
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 #include "assets.h"
+#include "build.h"
 #include "cleanup.h"
-#include "dirs.h"
+#include "clone.h"
 #include "front.h"
-#include "host.h"
 #include "json.h"
 #include "boot_net.h"
 #include "boot_vol.h"
@@ -23,57 +23,6 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
-
-#define MEMORY_MIN ((json_int_t)96 << 20)
-#define MEMORY_MAX ((json_int_t)1 << 44)
-#define ROOTFS_MIN ((json_int_t)16 << 20)
-#define CPUS_MAX   128
-
-/* The machine part of a plan. */
-struct shape {
-	unsigned cpus;
-	uint64_t memory, rootfs_size;
-	const char *hypervisor, *accel; /* into the plan */
-};
-
-static int integer(const json_t *obj, const char *key, json_int_t min, json_int_t max,
-        json_int_t *out, struct err *e)
-{
-	const json_t *v = json_object_get(obj, key);
-
-	*out = json_integer_value(v);
-	if (!json_is_integer(v) || *out < min || *out > max)
-		return err_set(e, FCVM_EX_FAIL,
-		        "the plan's machine.%s must be a number from %lld to %lld", key,
-		        (long long)min, (long long)max);
-	return 0;
-}
-
-static int read_shape(const json_t *plan, struct shape *s, struct err *e)
-{
-	const json_t *m = json_object_get(plan, "machine");
-	json_int_t cpus, memory, rootfs;
-
-	if (json_integer_value(json_object_get(plan, "fcvmPlan")) != 1)
-		return err_set(e, FCVM_EX_FAIL, "this is not a plan of version 1");
-	if (integer(m, "cpus", 1, CPUS_MAX, &cpus, e) < 0 ||
-	        integer(m, "memory", MEMORY_MIN, MEMORY_MAX, &memory, e) < 0 ||
-	        integer(m, "rootfsSize", ROOTFS_MIN, MEMORY_MAX, &rootfs, e) < 0)
-		return -1;
-	*s = (struct shape){.cpus = (unsigned)cpus,
-	        .memory = (uint64_t)memory & ~(uint64_t)0xfffff,
-	        .rootfs_size = (uint64_t)rootfs & ~(uint64_t)0xfff};
-	s->hypervisor = json_string_value(json_object_get(m, "hypervisor"));
-	s->accel = json_string_value(json_object_get(m, "accel"));
-	return 0;
-}
-
-static int check_accel(const char *accel, struct err *e)
-{
-	if (!strcmp(accel, "kvm") || !strcmp(accel, "tcg"))
-		return 0;
-	return err_set(e, FCVM_EX_FAIL, "--accel %s: not known: use kvm or tcg", accel);
-}
 
 /* What the run directory gives: where state, log and socket go, and the lock whose end frees the
  * name. */
@@ -133,66 +82,13 @@ static void leave_place(struct place *p)
 		close(p->dir);
 }
 
-/* All that a machine is built from. */
-struct build {
-	char *data, *append;
-	struct assets assets;
-	int root, image_lock, scratch;
-	const struct vmm_ops *ops;
-	struct vmm_config config; /* without the scratch disk */
-};
-
-static void build_free(struct build *b)
+static struct template_wish wish(const struct build *b, const json_t *plan, int *scratch)
 {
-	const int fds[] = {b->root, b->image_lock, b->scratch};
-
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	assets_free(&b->assets);
-	free(b->append);
-	free(b->data);
-}
-
-/* Also after a failure, build_free() ends it. */
-static int build_read(
-        const json_t *plan, const struct run_opts *o, int tap, struct build *b, struct err *e)
-{
-	struct assets *a = &b->assets;
-	struct shape s = {0};
-
-	*b = (struct build){.data = dirs_data(), .root = -1, .image_lock = -1, .scratch = -1};
-	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
-	        assets_load(b->data, a, e) < 0)
-		return -1;
-	b->append = xasprintf("%s%s%s", a->append, *a->append && o->append ? " " : "",
-	        o->append ? o->append : "");
-	b->config = (struct vmm_config){.kernel = o->kernel ? o->kernel : a->kernel,
-	        .initrd = o->initrd ? o->initrd : a->initrd,
-	        .append = b->append,
-	        .accel = o->accel              ? o->accel
-	                 : s.accel && *s.accel ? s.accel
-	                                       : a->accel,
-	        .cpus = s.cpus,
-	        .memory = s.memory,
-	        .n_disks = 2,
-	        .scratch_size = s.rootfs_size,
-	        .dir = -1,
-	        .tap = tap,
-	        .memory_file = -1,
-	        .state = -1};
-	b->ops = vmm_find(s.hypervisor, b->config.accel, e);
-	if (!b->ops || check_accel(b->config.accel, e) < 0 ||
-	        assets_image(o->image, &b->root, &b->image_lock, e) < 0)
-		return -1;
-	b->config.disks[0] = (struct vmm_disk){b->root, false};
-	return 0;
-}
-
-static struct template_wish wish(const struct build *b, const json_t *plan)
-{
-	return (struct template_wish){
-	        .ops = b->ops, .config = &b->config, .data_dir = b->data, .plan = plan};
+	return (struct template_wish){.ops = b->ops,
+	        .config = &b->config,
+	        .data_dir = b->data,
+	        .plan = plan,
+	        .scratch = scratch};
 }
 
 static int boot_cold(struct vmm *v, struct build *b, struct err *e)
@@ -203,9 +99,15 @@ static int boot_cold(struct vmm *v, struct build *b, struct err *e)
 	return b->ops->start(v, &b->config, e);
 }
 
-static int boot_plan(const json_t *plan, const struct run_opts *o, const struct place *place,
+/* What is in the run directory, and what is made of it for the guest. */
+struct plans {
+	const json_t *raw, *complete;
+};
+
+static int boot_plan(const struct plans *plans, const struct run_opts *o, const struct place *place,
         const struct net *net, struct vol *vol, char *tail, size_t tail_size, struct err *e)
 {
+	const json_t *plan = plans->complete;
 	bool resumed = false;
 	struct supervise_opts so = {.plan = plan,
 	        .net = net->doc,
@@ -216,9 +118,11 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 	        .front_pid = place->front_pid,
 	        .lock = place->lock,
 	        .resumed = &resumed,
+	        .exec = o->snapshot ? o->exec : NULL,
 	        .tail = tail,
 	        .tail_size = tail_size};
-	struct template_wish w;
+	struct saving saving = {.plan = plans->raw};
+	struct template_wish w = {.ops = NULL};
 	char key[SHA256_HEX];
 	struct build b;
 	struct vmm v;
@@ -230,25 +134,33 @@ static int boot_plan(const json_t *plan, const struct run_opts *o, const struct 
 		so.accel = b.config.accel;
 		so.memory = b.config.memory;
 		so.cpus = b.config.cpus;
-		so.kernel = o->kernel ? NULL : b.assets.about;
+		so.kernel = build_kernel(&b, o);
 		b.config.dir = place->dir;
 		b.config.ports = vol->ports;
 		b.config.n_ports = vol->n;
-		w = wish(&b, plan);
-		r = o->no_snapshot ? 0 : template_start(&v, &w, key, e);
+		w = wish(&b, plan, &b.scratch);
+		r = o->snapshot      ? clone_start(&v, &b, plan, e)
+		    : o->no_snapshot ? 0
+		                     : template_start(&v, &w, key, e);
 	}
 	so.restored = r == 1;
+	so.clone = r == 1 && o->snapshot;
 	if (r == 0)
 		r = boot_cold(&v, &b, e);
 	vol_connected(vol);
 	if (r >= 0) {
+		saving.data = b.data;
+		saving.config = &b.config;
+		saving.root = b.root;
+		saving.scratch = b.scratch;
+		so.saving = &saving;
 		status = supervise(&v, &so, e);
 		vmm_close(&v);
 		trace("machine: ended");
 	} else if (e->status > FCVM_EX_SIGNAL) {
 		status = e->status;
 	}
-	if (so.restored && !resumed)
+	if (so.restored && !so.clone && !resumed)
 		template_forget(&w, key);
 	build_free(&b);
 	return status;
@@ -267,7 +179,7 @@ int run_template(const struct run_opts *o, struct err *e)
 		signals_hold();
 		r = build_read(plan, o, net.tap, &b, e);
 		if (r == 0) {
-			struct template_wish w = wish(&b, plan);
+			struct template_wish w = wish(&b, plan, &b.scratch);
 
 			r = template_make(&w, key, e);
 		}
@@ -291,7 +203,8 @@ static int boot_in_net(const json_t *plan, const struct run_opts *o, const struc
 	        vol_connect(&vol, e) == 0) {
 		complete = net_complete(plan, &net);
 		if (vol_complete(complete, &vol, e) == 0)
-			status = boot_plan(complete, o, place, &net, &vol, tail, tail_size, e);
+			status = boot_plan(&(struct plans){plan, complete}, o, place, &net, &vol,
+			        tail, tail_size, e);
 	}
 	vol_free(&vol);
 	net_free(&net);
@@ -341,7 +254,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 
 	if (!c.accel)
 		c.accel = probe_accelerator(why, sizeof why);
-	if (check_accel(c.accel, e) < 0)
+	if (build_check_accel(c.accel, e) < 0)
 		return FCVM_EX_FAIL;
 	ops = vmm_find(NULL, c.accel, e);
 	clock_gettime(CLOCK_MONOTONIC, &t0);

@@ -11,6 +11,8 @@
 
 struct run_opts {
 	const char *plan, *image; /* run */
+	const char *snapshot;     /* run: the tag of one, instead of an image */
+	const char *exec;         /* run, of a snapshot */
 	const char *kernel, *initrd, *accel,
 	        *append;  /* selftest; they override setup.json in run */
 	bool json;        /* probe, selftest */

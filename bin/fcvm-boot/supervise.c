@@ -6,6 +6,7 @@
 #include "health.h"
 #include "json.h"
 #include "signals.h"
+#include "snapshot.h"
 #include "status.h"
 
 #include <fcntl.h>
@@ -180,13 +181,12 @@ static void vmm_event(void *ctx, uint32_t events)
 /* Milliseconds until something is due, for epoll_wait(2). */
 static int time_left(const struct machine *m)
 {
-	int64_t next = clock_earlier(
-	                m->deadline_ms, clock_earlier(m->restart.at_ms, health_next(m))),
-	        left;
+	int64_t next = clock_earlier(clock_earlier(m->deadline_ms, snapshot_next(m)),
+	        clock_earlier(m->restart.at_ms, health_next(m)));
+	int64_t left = next - clock_ms();
 
 	if (next < 0)
 		return -1;
-	left = next - clock_ms();
 	return left < 0 ? 0 : left > 0x7fffffff ? 0x7fffffff : (int)left;
 }
 
@@ -196,24 +196,24 @@ static void step(struct machine *m)
 
 	if (m->vmm->agent >= 0 && !m->agent_closed)
 		loop_want(&m->loop, &m->agent_watch,
-		        EPOLLIN | (proto_pending(&m->out) && !m->agent_mute ? EPOLLOUT : 0));
+		        EPOLLIN | (dialogue_pending(m) && !m->agent_mute ? EPOLLOUT : 0));
 	loop_once(&m->loop, time_left(m));
 	if (m->agent_closed)
 		loop_remove(&m->loop, &m->agent_watch);
 	hub_turn(m);
-	if (!m->agent_mute && m->vmm->agent >= 0 && proto_flush(&m->out, m->vmm->agent) < 0)
+	if (!m->agent_mute && m->vmm->agent >= 0 && dialogue_flush(m) < 0)
 		m->agent_mute = true; /* what it said before is still to be read */
 	now = clock_ms();
 	if (m->deadline_ms >= 0 && now >= m->deadline_ms)
 		on_deadline(m);
 	container_due(m, now);
 	health_due(m, now);
+	snapshot_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
 		machine_end(m);
 	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
 		m->deadline_ms = clock_ms() + GRACE_MS;
-	/* The report is in, and nothing of this machine outlives it: do not wait for its shutdown.
-	 */
+	/* The report is in, and nothing of this machine outlives it. */
 	if (m->reported && !m->vmm_ended)
 		machine_end(m);
 }
@@ -281,8 +281,8 @@ static int prepare(struct machine *m, struct err *e)
 	        watch(m, &m->console_watch, v->console, console_event, e) < 0 ||
 	        watch(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
 		return -1;
-	/* Of a machine that may yet be saved, the answers to that will be read then. */
-	if (v->monitor >= 0 && m->o->restored &&
+	/* Of a machine that becomes a template, the answers to that will be read then. */
+	if (v->monitor >= 0 && m->o->plan &&
 	        watch(m, &m->monitor_watch, v->monitor, monitor_event, e) < 0)
 		return -1;
 	if (!m->o->plan)
@@ -311,6 +311,7 @@ static void say_goodbye(struct machine *m, int status, const char *why)
 {
 	int64_t until = clock_ms() + HOLD_MS;
 
+	snapshot_end(m);
 	if (!m->reported) {
 		calls_end(m, FCVM_EX_FAIL, "the VM has ended");
 		container_over(m, status, why);
@@ -349,6 +350,7 @@ static void release(struct machine *m, int status, const char *why)
 	console_close(&m->console);
 	proto_in_free(&m->in);
 	proto_out_free(&m->out);
+	proto_out_free(&m->first);
 	proto_text_clear(&m->control);
 	proto_text_clear(&m->exit_text);
 	if (m->signal_watch.fd >= 0)

@@ -16,6 +16,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* What a snapshot of the running machine needs to know. All borrowed. */
+struct saving {
+	const char *data;                /* the data directory */
+	const json_t *plan;              /* as the run directory has it */
+	const struct vmm_config *config; /* of the machine */
+	int root, scratch;               /* its disks */
+};
+
 struct supervise_opts {
 	const json_t *plan;   /* NULL: only see the agent come up, then end the machine */
 	const json_t *mounts; /* the volumes of volumes.json; NULL: none */
@@ -30,7 +38,12 @@ struct supervise_opts {
 	uint64_t memory; /* bytes: for the message of an out-of-memory kill, and the state */
 	unsigned cpus;
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
-	bool *resumed; /* set once that agent has answered; may be NULL */
+	bool clone; /* and the one it goes on from was running: it needs no plan, but to be told so
+	             */
+	const char *exec; /* of a clone: a shell command, which stands for the container in front
+	                   * and whose end is the machine's; NULL: none */
+	const struct saving *saving; /* NULL: it cannot be saved */
+	bool *resumed;               /* set once that agent has answered; may be NULL */
 	/* Without a plan: called once the guest has prepared itself for plans like ready_plan and
 	 * can be saved, after which the machine is ended. */
 	const json_t *ready_plan;
@@ -59,12 +72,13 @@ enum phase {
 };
 
 enum role {
-	ROLE_NEW,    /* connected, has asked nothing */
-	ROLE_STREAM, /* joined to the container's streams */
-	ROLE_EXEC,   /* joined to a call's */
-	ROLE_WAIT,   /* told when the container is over */
-	ROLE_ASK,    /* waits for the agent's answer */
-	ROLE_RESTART /* told when the container runs again */
+	ROLE_NEW,      /* connected, has asked nothing */
+	ROLE_STREAM,   /* joined to the container's streams */
+	ROLE_EXEC,     /* joined to a call's */
+	ROLE_WAIT,     /* told when the container is over */
+	ROLE_ASK,      /* waits for the agent's answer */
+	ROLE_SNAPSHOT, /* told when the snapshot is there */
+	ROLE_RESTART   /* told when the container runs again */
 };
 
 /* A client on the control socket, or the process in the foreground. */
@@ -119,6 +133,9 @@ struct machine {
 
 	struct proto_in in;
 	struct proto_out out;
+	struct proto_out first;        /* what goes to the agent before all of out */
+	bool held;                     /* and out has to wait: the guest is frozen */
+	struct snapshot_job *snapshot; /* NULL: none is being made */
 	struct proto_text control, exit_text;
 	bool agent_closed; /* nothing more to read */
 	bool agent_mute;   /* it takes nothing more */
@@ -182,6 +199,11 @@ void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uin
         const void *data, size_t n);
 void dialogue_signal(struct machine *m, int sig); /* to the container */
 void dialogue_plan(struct machine *m);
+/* The guest comes to rest: nothing but THAW is sent after FREEZE. False: try again later. */
+bool dialogue_freeze(struct machine *m);
+void dialogue_thaw(struct machine *m); /* if it is, or was told to be, frozen */
+bool dialogue_pending(const struct machine *m);
+int dialogue_flush(struct machine *m);   /* 0 or -errno */
 void dialogue_resume(struct machine *m); /* the first words to a machine that was restored */
 /* One frame of an exit report. The whole of it (a new reference) with *status, or NULL: there is
  * more to come, or it is none, which is a violation. */
@@ -220,6 +242,7 @@ void hub_close_all(struct machine *m);
 bool hub_is_held(const struct machine *m);
 
 /* request.c */
+void request_exec_in_front(struct machine *m, const char *command);
 void request_handle(struct conn *c, const json_t *request);
 void request_answered(struct machine *m, const json_t *answer);
 void request_detach(struct conn *c);

@@ -160,7 +160,10 @@ static int restore(
 	c.memory_file = f->memory;
 	c.state = f->state;
 	trace("template: found");
-	return w->ops->start(v, &c, e);
+	if (w->ops->start(v, &c, e) < 0)
+		return -1;
+	*w->scratch = steal_fd(&scratch);
+	return 0;
 }
 
 /* A state that the monitor does not take is made anew, once. */

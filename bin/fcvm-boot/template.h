@@ -14,6 +14,7 @@ struct template_wish {
 	const struct vmm_config *config; /* its second disk (the scratch disk) is not opened yet */
 	const char *data_dir;
 	const json_t *plan; /* as the agent gets it */
+	int *scratch;       /* receives the machine's disk; the caller closes it */
 };
 
 /* Starts the machine from its template. 1: it goes on from there, its agent waiting for RESUME; 0:

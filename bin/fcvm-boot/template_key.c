@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define FORMAT 1 /* of what is in a template */
+#define FORMAT 2 /* of what is in a template */
 
 /* Kernel, initrd and image are not read again: a file that was replaced or changed has another
  * inode, size or time. */
@@ -54,7 +54,7 @@ static char *cpu_line(const char *text, const char *word)
 }
 
 /* A state is for the processor, its microcode aside, and the kernel that it was saved on. */
-static json_t *host(void)
+json_t *template_host(void)
 {
 	auto_free char *model = NULL, *flags = NULL;
 	char hash[SHA256_HEX], text[16384];
@@ -88,7 +88,7 @@ json_t *template_key(const struct vmm_ops *ops, const struct vmm_config *c, cons
 	        c->append ? c->append : "", "kernel", kernel, "initrd", initrd, "image", image,
 	        "cpus", (json_int_t)c->cpus, "memory", (json_int_t)c->memory, "disks",
 	        (json_int_t)c->n_disks, "scratchSize", (json_int_t)c->scratch_size, "ports",
-	        (json_int_t)c->n_ports, "network", c->tap >= 0, "host", host(), "linux",
+	        (json_int_t)c->n_ports, "network", c->tap >= 0, "host", template_host(), "linux",
 	        json_object_get(plan, "linux"));
 	text = doc ? json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	if (!text) {

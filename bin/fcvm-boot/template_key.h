@@ -14,4 +14,7 @@
 json_t *template_key(const struct vmm_ops *ops, const struct vmm_config *c, const json_t *plan,
         char key[SHA256_HEX], struct err *e);
 
+/* The host, as far as a saved state is for it: a new reference. */
+json_t *template_host(void);
+
 #endif

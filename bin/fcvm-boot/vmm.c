@@ -45,7 +45,7 @@ const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *
 
 void vmm_close(struct vmm *v)
 {
-	int *fds[] = {&v->agent, &v->listen, &v->console, &v->monitor, &v->log};
+	int *fds[] = {&v->agent, &v->listen, &v->console, &v->monitor, &v->log, &v->memory};
 
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
 		if (*fds[i] >= 0)

@@ -56,7 +56,12 @@ struct vmm {
 	int monitor; /* socket to control the monitor by, whose unasked-for words are to be drained;
 	              * -1: none */
 	int log;     /* memory file: what the monitor said on stderr */
-	void *own;   /* the back end's */
+	int memory;  /* the file that the guest's memory is; -1: none is known */
+	uint64_t memory_size; /* bytes */
+	bool memory_private;  /* the file is only where its memory began: what the guest has
+	                       * changed since is in the monitor's process */
+	bool monitor_ready;   /* it takes commands */
+	void *own;            /* the back end's */
 };
 
 struct vmm_ops {
@@ -70,8 +75,9 @@ struct vmm_ops {
 	 * descriptors in *v become the caller's: vmm_close(). */
 	int (*start)(struct vmm *v, const struct vmm_config *c, struct err *e);
 	/* Stops the guest and writes the state of everything but memory and disks to the file. The
-	 * guest stays stopped, its disks and memory_file as they belong to the state. */
+	 * guest stays stopped, its disks and memory as they belong to the state, until go_on(). */
 	int (*save)(struct vmm *v, int state, struct err *e);
+	int (*go_on)(struct vmm *v, struct err *e);
 	/* Ends the machine at once, without the guest's help. */
 	void (*kill)(struct vmm *v);
 	/* What the exit status of the monitor means, or NULL. May be absent, as close. */
@@ -84,6 +90,10 @@ extern const struct vmm_ops vmm_qemu, vmm_firecracker;
 
 /* The monitor of this name, or NULL with e filled. "" or NULL: the default for this accelerator. */
 const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *e);
+
+/* While the guest is stopped: makes the file `to` its memory. It must be empty, or a copy of
+ * v->memory where that is private. Takes time for what the guest has changed only. */
+int vmm_copy_memory(const struct vmm *v, int to, struct err *e);
 
 /* Releases what vmm_start() gave, after the process has been reaped. */
 void vmm_close(struct vmm *v);

@@ -14,9 +14,10 @@
 #define KERNEL_MODULES_MAX 99 /* loaded ones: two digits in their file names */
 
 /* What a guest needs, in loading order; "?" marks what may be missing. */
-#define KERNEL_MODULES_WANTED                                                                  \
-	"virtio_mmio virtio_blk virtio_console virtio_rng failover? net_failover? virtio_net " \
-	"fuse overlay squashfs crc32c_generic? ext4 vmw_vsock_virtio_transport? virtio_balloon?"
+#define KERNEL_MODULES_WANTED                                                                     \
+	"virtio_mmio virtio_blk virtio_console virtio_rng failover? net_failover? virtio_net "    \
+	"fuse overlay squashfs crc32c_generic? ext4 vmw_vsock_virtio_transport? virtio_balloon? " \
+	"inet_diag? tcp_diag?"
 
 struct kmod {
 	char *name;

@@ -1,49 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The options as shell assignments. Everything is in single quotes, inside which the shell knows
- * no special character but the quote itself; lists are quoted twice, once for each eval. The names
- * have a prefix that nobody exports: a shell would pass the new value on to all its programs. */
+ * The options as shell assignments. */
 #include "cleanup.h"
 #include "dirs.h"
 #include "plan.h"
+#include "shquote.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static void quote(FILE *f, const char *s)
-{
-	putc('\'', f);
-	for (; *s; s++) {
-		if (*s == '\'')
-			fputs("'\\''", f);
-		else
-			putc(*s, f);
-	}
-	putc('\'', f);
-}
-
-static void assign(FILE *f, const char *name, const char *value)
-{
-	fprintf(f, "fcvm__%s=", name);
-	quote(f, value ? value : "");
-	putc('\n', f);
-}
-
-static void assign_list(FILE *f, const char *name, const struct strv *words)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *inner = open_memstream(&text, &size);
-
-	for (size_t i = 0; i < words->n; i++) {
-		if (i)
-			putc(' ', inner);
-		quote(inner, words->v[i]);
-	}
-	fclose(inner);
-	assign(f, name, text);
-	free(text);
-}
 
 static bool is_set(const char *variable)
 {
@@ -102,31 +66,31 @@ char *plan_options_shell(const struct plan_opts *o)
 		strv_addl(&front, "--detach-keys", o->detach_keys, NULL);
 	if (o->cidfile)
 		strv_addl(&front, "--cidfile", o->cidfile, NULL);
-	assign(f, "image", o->image);
-	assign(f, "name", o->name);
-	assign(f, "pull", o->pull);
-	assign(f, "platform", o->platform);
-	assign(f, "authfile", o->authfile);
-	assign(f, "tls_verify", o->tls_verify ? "true" : "false");
-	assign(f, "setup", o->setup ? "1" : "0");
-	assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
-	assign(f, "strace_agent", o->strace_agent ? "1" : "0");
-	assign(f, "hypervisor", o->hypervisor);
-	assign(f, "accel", o->accel);
-	assign(f, "network", o->network);
-	assign_list(f, "net_args", &net);
-	assign_list(f, "vol_args", &o->volume);
-	assign(f, "image_volumes",
+	shquote_assign(f, "image", o->image);
+	shquote_assign(f, "name", o->name);
+	shquote_assign(f, "pull", o->pull);
+	shquote_assign(f, "platform", o->platform);
+	shquote_assign(f, "authfile", o->authfile);
+	shquote_assign(f, "tls_verify", o->tls_verify ? "true" : "false");
+	shquote_assign(f, "setup", o->setup ? "1" : "0");
+	shquote_assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
+	shquote_assign(f, "strace_agent", o->strace_agent ? "1" : "0");
+	shquote_assign(f, "hypervisor", o->hypervisor);
+	shquote_assign(f, "accel", o->accel);
+	shquote_assign(f, "network", o->network);
+	shquote_assign_list(f, "net_args", &net);
+	shquote_assign_list(f, "vol_args", &o->volume);
+	shquote_assign(f, "image_volumes",
 	        !o->image_volume || !strcmp(o->image_volume, "anonymous") ||
 	                        !strcmp(o->image_volume, "bind")
 	                ? "1"
 	                : "0");
-	assign(f, "rm", o->rm ? "1" : "0");
-	assign_list(f, "front_args", &front);
-	assign(f, "publish_all", o->publish_all ? "1" : "0");
-	assign(f, "replace", o->replace ? "1" : "0");
-	assign(f, "data_dir", data);
-	assign(f, "root", geteuid() == 0 ? "1" : "0");
+	shquote_assign(f, "rm", o->rm ? "1" : "0");
+	shquote_assign_list(f, "front_args", &front);
+	shquote_assign(f, "publish_all", o->publish_all ? "1" : "0");
+	shquote_assign(f, "replace", o->replace ? "1" : "0");
+	shquote_assign(f, "data_dir", data);
+	shquote_assign(f, "root", geteuid() == 0 ? "1" : "0");
 	fclose(f);
 	return text;
 }

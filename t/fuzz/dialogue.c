@@ -57,8 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	json_t *plan =
 	        json_pack("{s:{s:b}, s:{s:b}}", "process", "terminal", 0, "fcvm", "interactive", 1);
-	struct supervise_opts o = {
-	        .plan = plan, .volumes = -1, .dir = -1, .front = -1, .restored = true};
+	struct supervise_opts o = {.plan = plan,
+	        .volumes = -1,
+	        .dir = -1,
+	        .front = -1,
+	        .restored = true,
+	        .clone = size % 2};
 	struct vmm v = {.listen = -1, .console = -1, .monitor = -1, .log = -1, .proc.pidfd = -1};
 	struct machine m = {.vmm = &v,
 	        .o = &o,
@@ -78,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(m.loop.epoll);
 	}
 	proto_out_free(&m.out);
+	proto_out_free(&m.first);
 	proto_text_clear(&m.control);
 	proto_text_clear(&m.exit_text);
 	json_decref(plan);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * Holds everything but the agent while the machine is saved, and in a clone until that has become
+ * one of its own. Processes are not stopped, which their system calls would notice (epoll_wait(2)
+ * and others fail with EINTR then, see signal(7)): on each CPU runs a process of the highest
+ * real-time priority, sched(7), so that nothing else gets a turn. The one on the agent's is the
+ * agent. The kernel's own threads do not get a turn either, so the agent must do nothing that waits
+ * for one: load a module, end a mount. */
+#include "freeze.h"
+#include "clock.h"
+#include "clone.h"
+#include "exec.h"
+#include "interface.h"
+#include "status.h"
+#include "xio.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define HOLD_MS     20000 /* for all CPUs to be held, on a host that is busy */
+#define RT_RUNTIME  "/proc/sys/kernel/sched_rt_runtime_us"
+#define RT_NO_LIMIT "-1"
+#define RT_DEFAULT  "950000"
+
+/* Shared with the processes that hold the other CPUs. */
+struct hold {
+	int held;
+	int release;
+};
+
+static int set_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	return sched_setaffinity(0, sizeof set, &set);
+}
+
+static int set_priority(int below)
+{
+	struct sched_param p = {.sched_priority = sched_get_priority_max(SCHED_FIFO) - below};
+
+	return sched_setscheduler(0, SCHED_FIFO, &p);
+}
+
+/* It begins with the agent's priority on the agent's CPU. There it stays one below, for when the
+ * agent has to wait. */
+static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
+{
+	if (own ? set_priority(1) < 0 : set_cpu(cpu) < 0)
+		_exit(FCVM_EX_FAIL);
+	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
+		__builtin_ia32_pause();
+	_exit(0);
+}
+
+static void let_go(struct freeze *z)
+{
+	struct sched_param p = {0};
+
+	if (!z->hold)
+		return;
+	__atomic_store_n(&z->hold->release, 1, __ATOMIC_SEQ_CST);
+	sched_setscheduler(0, SCHED_OTHER, &p);
+	sched_setaffinity(0, sizeof z->cpus, &z->cpus);
+	write_existing(RT_RUNTIME, RT_DEFAULT);
+	munmap(z->hold, sizeof *z->hold);
+	z->hold = NULL;
+}
+
+static int hold_cpus(struct freeze *z, int own)
+{
+	int64_t until = clock_ms() + HOLD_MS;
+	int started = 0;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		pid_t pid;
+
+		if (!CPU_ISSET((size_t)cpu, &z->cpus))
+			continue;
+		pid = fork();
+		if (pid == 0)
+			hold_cpu(z->hold, cpu, cpu == own);
+		if (pid < 0)
+			return -1;
+		started++;
+	}
+	while (__atomic_load_n(&z->hold->held, __ATOMIC_SEQ_CST) < started) {
+		if (clock_ms() > until) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		usleep(200);
+	}
+	return 0;
+}
+
+static int hold_all(struct freeze *z, struct err *e)
+{
+	int own = -1;
+
+	z->hold = mmap(
+	        NULL, sizeof *z->hold, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (z->hold == MAP_FAILED) {
+		z->hold = NULL;
+		return err_sys(e, "cannot hold the machine");
+	}
+	CPU_ZERO(&z->cpus);
+	if (sched_getaffinity(0, sizeof z->cpus, &z->cpus) == 0)
+		for (own = 0; own < CPU_SETSIZE - 1 && !CPU_ISSET((size_t)own, &z->cpus);)
+			own++;
+	write_existing(RT_RUNTIME, RT_NO_LIMIT);
+	if (own < 0 || set_cpu(own) < 0 || set_priority(0) < 0 || hold_cpus(z, own) < 0) {
+		err_sys(e, "cannot hold the machine's processors");
+		let_go(z);
+		return -1;
+	}
+	return 0;
+}
+
+static const char *hindrance(const struct agent *a)
+{
+	if (!a->container.pid || a->container.exited || a->stage.sock >= 0)
+		return "the container is not running";
+	if (a->pausing.events >= 0)
+		return "the container is on its way to be paused: try again";
+	return NULL;
+}
+
+void agent_freeze(struct agent *a)
+{
+	const char *why = hindrance(a);
+	struct err e;
+
+	if (a->freeze.hold) /* the host broke the rules; it gets one answer */
+		return;
+	if (!why) {
+		tcdrain(STDERR_FILENO); /* the console */
+		/* What is missing for it would be loaded by a process that gets no turn later. */
+		a->freeze.can_end_tcp = tcp_can_end();
+		clone_rehearse(a);
+		if (hold_all(&a->freeze, &e) < 0)
+			why = e.text;
+	}
+	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));
+}
+
+bool agent_is_frozen(const struct agent *a)
+{
+	return a->freeze.hold != NULL;
+}
+
+void agent_unfreeze(struct agent *a)
+{
+	let_go(&a->freeze);
+}
+
+int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
+{
+	int files[CLONE_MOUNTS], r;
+
+	if (!agent_is_frozen(a))
+		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
+	r = clone_become(a, message, files, e);
+	if (r == 0) {
+		exec_lose_all(a);
+		agent_send(a, json_pack("{s:s, s:b}", "type", "RESUMED", "paused", (int)a->paused));
+		session_rejoin(&a->container);
+	}
+	agent_unfreeze(a);
+	clone_close(files);
+	return r < 0 ? -1 : interface_apply(a->plan, &a->mtu, e);
+}

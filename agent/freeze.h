@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * A running machine that is saved: nothing but the agent runs from FROZEN on, in the machine itself
+ * until THAW, in a clone until RESUME has made it one. */
+#ifndef FCVM_FREEZE_H
+#define FCVM_FREEZE_H
+
+#include "agent.h"
+
+/* Answers FROZEN when everything is held, or with an "error" that nothing is. Until
+ * agent_unfreeze() the agent must not sleep: who waits, polls. */
+void agent_freeze(struct agent *a);
+bool agent_is_frozen(const struct agent *a);
+void agent_unfreeze(struct agent *a);
+
+/* RESUME with an epoch: this machine is a clone of the one that was frozen. 0, or -1 with e filled.
+ */
+int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e);
+
+#endif

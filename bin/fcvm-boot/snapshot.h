@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * Snapshots of the machine that runs, at a client's request. What takes time is done by a helper
+ * before and after; in between nothing of the guest runs, and its memory, disk and state are
+ * copied. At any end but success the machine goes on as if nothing had been. */
+#ifndef FCVM_BOOT_SNAPSHOT_H
+#define FCVM_BOOT_SNAPSHOT_H
+
+#include "supervise.h"
+
+struct snapshot_job; /* opaque */
+
+void snapshot_request(struct conn *c, const json_t *request);
+void snapshot_frozen(struct machine *m, const json_t *answer); /* FROZEN came */
+void snapshot_due(struct machine *m, int64_t now);
+int64_t snapshot_next(const struct machine *m); /* CLOCK_MONOTONIC ms; -1: nothing is due */
+void snapshot_leave(struct conn *c);  /* its client has gone: there is nobody to make it for */
+void snapshot_end(struct machine *m); /* the machine has ended */
+
+#endif

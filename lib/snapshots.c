@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshots.h"
+#include "cleanup.h"
+#include "failpoint.h"
+#include "json.h"
+#include "lock.h"
+#include "name.h"
+#include "sha256.h"
+#include "snapshots_own.h"
+#include "status.h"
+#include "strv.h"
+#include "xio.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static const char *const file_names[SNAPSHOT_FILES] = {"state", "memory", "scratch", "root.sqfs"};
+enum { STATE, MEMORY, SCRATCH, ROOT };
+
+int snapshots_open(struct snapshots *s, const char *data_dir, struct err *e)
+{
+	int r;
+
+	*s = (struct snapshots){.path = xasprintf("%s/snapshots", data_dir), .dir = -1};
+	r = mkdir_p(s->path, 0700);
+	if (r < 0) {
+		errno = -r;
+		return err_sys(e, "cannot make %s", s->path);
+	}
+	s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->dir < 0 ? err_sys(e, "cannot open %s", s->path) : 0;
+}
+
+void snapshots_close(struct snapshots *s)
+{
+	if (s->dir >= 0)
+		close(s->dir);
+	free(s->path);
+	*s = (struct snapshots){.dir = -1};
+}
+
+int snapshots_lock(const struct snapshots *s, struct err *e)
+{
+	int fd = lock_file_at(s->dir, SNAPSHOT_LOCK, true, true);
+
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return err_sys(e, "cannot lock %s", s->path);
+}
+
+static int *file_of(struct snapshot_files *f, size_t i)
+{
+	int *const fds[SNAPSHOT_FILES] = {&f->state, &f->memory, &f->scratch, &f->root};
+
+	return fds[i];
+}
+
+void snapshot_files_close(struct snapshot_files *f)
+{
+	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
+		int *fd = file_of(f, i);
+
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+}
+
+void snapshot_close(struct snapshot *found)
+{
+	snapshot_files_close(&found->files);
+	json_decref(found->meta);
+	json_decref(found->plan);
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+}
+
+/* Memory and disks are too large to be read at every start, so the time of the last change tells;
+ * the image's file is shared with the store of images. */
+static json_t *stamp(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	return json_pack("{s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
+	        (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+}
+
+static int check_file(int fd, const json_t *meta, const char *name, struct err *e)
+{
+	const json_t *then = json_object_get(json_object_get(meta, "files"), name);
+	auto_json json_t *now = stamp(fd);
+
+	if (now && json_equal(json_object_get(now, "size"), json_object_get(then, "size")) == 0)
+		return err_set(e, FCVM_EX_DATA, "its %s has %lld bytes and not %lld", name,
+		        (long long)json_integer_value(json_object_get(now, "size")),
+		        (long long)json_integer_value(json_object_get(then, "size")));
+	if (!now || !json_equal(now, then))
+		return err_set(e, FCVM_EX_DATA, "its %s was changed", name);
+	return 0;
+}
+
+static int check_state(int fd, const json_t *meta, struct err *e)
+{
+	const char *want = json_string_value(json_object_get(meta, "stateHash"));
+	char hex[SHA256_HEX];
+
+	if (!want || lseek(fd, 0, SEEK_SET) < 0 || sha256_fd(fd, hex) < 0 || strcmp(hex, want) ||
+	        lseek(fd, 0, SEEK_SET) < 0)
+		return err_set(e, FCVM_EX_DATA, "its state was changed");
+	return 0;
+}
+
+static int open_snapshot(int dir, struct snapshot *found, struct err *e)
+{
+	found->meta = json_load_at(dir, SNAPSHOT_META, e);
+	found->plan = found->meta ? json_load_at(dir, SNAPSHOT_PLAN, e) : NULL;
+	if (!found->plan)
+		return -1;
+	if (json_integer_value(json_object_get(found->meta, "fcvmSnapshot")) != SNAPSHOT_FORMAT)
+		return err_set(e, FCVM_EX_DATA, "it is of another version of fcvm");
+	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
+		int fd = openat(dir, file_names[i],
+		        (i == MEMORY ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+
+		*file_of(&found->files, i) = fd;
+		if (fd < 0)
+			return err_sys(e, "its %s", file_names[i]);
+		if (check_file(fd, found->meta, file_names[i], e) < 0)
+			return -1;
+	}
+	return check_state(found->files.state, found->meta, e);
+}
+
+int snapshots_find(
+        const struct snapshots *s, const char *tag, struct snapshot *found, struct err *e)
+{
+	auto_fd int dir = -1;
+
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+	if (name_valid(tag))
+		dir = openat(s->dir, tag, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	else
+		errno = ENOENT;
+	if (dir < 0 && errno == ENOENT)
+		return err_set(e, FCVM_EX_NOTFOUND,
+		        "there is no snapshot '%s': 'fcvm snapshots' lists them", tag);
+	if (dir < 0)
+		return err_sys(e, "cannot open the snapshot %s/%s", s->path, tag);
+	if (open_snapshot(dir, found, e) == 0)
+		return 0;
+	snapshot_close(found);
+	err_prefix(e, "the snapshot %s is damaged", tag);
+	if (e)
+		e->status = FCVM_EX_DATA;
+	return -1;
+}
+
+int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e)
+{
+	auto_fd int store = snapshots_lock(s, e);
+	int r;
+
+	*n = (struct snapshot_new){.dir = -1, .files = SNAPSHOT_FILES_NONE};
+	if (store < 0)
+		return -1;
+	snapshots_clean(s);
+	r = mkdtemp_at(s->dir, SNAPSHOT_NEW, n->name, sizeof n->name, 0700);
+	if (r < 0) {
+		errno = -r;
+		n->name[0] = 0;
+		return err_sys(e, "cannot make a snapshot in %s", s->path);
+	}
+	n->dir = openat(s->dir, n->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (n->dir < 0 || flock(n->dir, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, "cannot lock a snapshot in %s", s->path);
+	for (size_t i = 0; i < ROOT; i++) {
+		*file_of(&n->files, i) =
+		        openat(n->dir, file_names[i], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (*file_of(&n->files, i) < 0)
+			return err_sys(e, "cannot make a snapshot in %s", s->path);
+	}
+	failpoint("snapshot-begun");
+	return 0;
+}
+
+/* A time that no later change can have, however coarse the clock of the file system is. */
+static int settle(int fd)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2}};
+
+	return fsync(fd) < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* The image's file: a link to it where there can be one. What has lost all its names gets a copy.
+ */
+static int keep_root(const struct snapshot_new *n)
+{
+	char path[40];
+	auto_fd int fd = -1;
+	int r;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", n->files.root);
+	if (linkat(AT_FDCWD, path, n->dir, file_names[ROOT], AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	fd = openat(n->dir, file_names[ROOT], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	r = fd < 0 ? -errno : copy_sparse(n->files.root, fd);
+	return r < 0 ? r : settle(fd);
+}
+
+static void make_id(char id[SNAPSHOT_ID])
+{
+	unsigned char bytes[(SNAPSHOT_ID - 1) / 2] = {0};
+
+	if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+		abort();
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int describe(const struct snapshot_new *n, json_t *meta)
+{
+	char hash[SHA256_HEX], id[SNAPSHOT_ID];
+	json_t *files = json_object();
+
+	make_id(id);
+	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
+		auto_fd int fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0 || json_object_set_new(files, file_names[i], stamp(fd)) < 0 ||
+		        (i == STATE && sha256_fd(fd, hash) < 0)) {
+			json_decref(files);
+			return -EIO;
+		}
+	}
+	json_object_set_new(meta, "fcvmSnapshot", json_integer(SNAPSHOT_FORMAT));
+	json_object_set_new(meta, "id", json_string(id));
+	json_object_set_new(meta, "stateHash", json_string(hash));
+	json_object_set_new(meta, "files", files);
+	return 0;
+}
+
+/* Both names change at once where the file system can; elsewhere the old one is out of the way for
+ * a moment, and snapshots_clean() puts it back if nothing came. */
+static int put(const struct snapshots *s, struct snapshot_new *n, const char *tag)
+{
+	char old[sizeof SNAPSHOT_OLD + NAME_MAX_LEN];
+	auto_fd int store = snapshots_lock(s, NULL);
+
+	if (store < 0)
+		return -EIO;
+	if (renameat2(s->dir, n->name, s->dir, tag, RENAME_NOREPLACE) == 0) {
+		n->name[0] = 0;
+	} else if (renameat2(s->dir, n->name, s->dir, tag, RENAME_EXCHANGE) < 0) {
+		snprintf(old, sizeof old, SNAPSHOT_OLD "%s", tag);
+		if (renameat(s->dir, tag, s->dir, old) < 0 && errno != ENOENT)
+			return -errno;
+		failpoint("snapshot-aside");
+		if (renameat(s->dir, n->name, s->dir, tag) < 0)
+			return -errno;
+		remove_tree_at(s->dir, old);
+		n->name[0] = 0;
+	}
+	failpoint("snapshot-renamed");
+	return fsync(s->dir) < 0 ? -errno : 0;
+}
+
+int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char *tag, json_t *meta,
+        const json_t *plan, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ROOT && r == 0; i++)
+		r = settle(*file_of(&n->files, i));
+	failpoint("snapshot-synced");
+	if (r == 0)
+		r = keep_root(n);
+	if (r == 0)
+		r = describe(n, meta);
+	if (r == 0)
+		r = json_save_at(n->dir, SNAPSHOT_PLAN, plan, 0600);
+	if (r == 0)
+		r = json_save_at(n->dir, SNAPSHOT_META, meta, 0600);
+	failpoint("snapshot-described");
+	if (r == 0)
+		r = put(s, n, tag);
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return err_sys(e, "cannot keep a snapshot in %s", s->path);
+}
+
+void snapshots_end(const struct snapshots *s, struct snapshot_new *n)
+{
+	if (n->name[0])
+		remove_tree_at(s->dir, n->name);
+	n->name[0] = 0;
+	n->files.root = -1;
+	snapshot_files_close(&n->files);
+	if (n->dir >= 0)
+		close(n->dir);
+	n->dir = -1;
+}

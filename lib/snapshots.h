@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * The store of snapshots in the data directory: running machines that were saved. One directory a
+ * snapshot, named by its tag, with all that a clone needs: the machine's state, memory and disks,
+ * and its plan (which may hold secrets: all is 0600). It appears complete or not at all, also in
+ * the place of another of its tag; what is no longer as it was written is refused. */
+#ifndef FCVM_SNAPSHOTS_H
+#define FCVM_SNAPSHOTS_H
+
+#include "err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SNAPSHOT_PLAN "plan.json"
+#define SNAPSHOT_ID   33 /* bytes of an id: 32 hexadecimal digits, random */
+
+struct snapshots {
+	char *path;
+	int dir;
+};
+
+/* Makes the folder if need be. 0, or -1 with e filled; ends with snapshots_close(). */
+int snapshots_open(struct snapshots *s, const char *data_dir, struct err *e);
+void snapshots_close(struct snapshots *s);
+
+struct snapshot_files {
+	int state;   /* of the devices */
+	int memory;  /* the guest's */
+	int scratch; /* its disk: to be copied */
+	int root;    /* the image's root file system; in the making: borrowed */
+};
+#define SNAPSHOT_FILES 4
+#define SNAPSHOT_FILES_NONE    \
+	{                      \
+		-1, -1, -1, -1 \
+	}
+void snapshot_files_close(struct snapshot_files *f);
+
+/* One that was opened: its files and documents stay what they are, whatever becomes of the tag. */
+struct snapshot {
+	struct snapshot_files files; /* memory read-write, the others read-only */
+	json_t *meta, *plan;
+};
+/* 0; or -1 with e filled: FCVM_EX_NOTFOUND there is none of this tag, FCVM_EX_DATA it is damaged,
+ * and what of it. Ends with snapshot_close(). */
+int snapshots_find(
+        const struct snapshots *s, const char *tag, struct snapshot *found, struct err *e);
+void snapshot_close(struct snapshot *found);
+
+/* One in the making, under a name that nobody looks for and that is removed once its maker is dead;
+ * its files are open for writing. */
+struct snapshot_new {
+	char name[32];
+	int dir;
+	struct snapshot_files files;
+};
+int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e);
+/* Syncs it and puts it in the place of one that may be there: at any time the old one or the new
+ * one is found. meta (which gets "id" and what the files are) and plan are borrowed. */
+int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char *tag, json_t *meta,
+        const json_t *plan, struct err *e);
+/* Gives it up, unless it was kept; ends it in any case. */
+void snapshots_end(const struct snapshots *s, struct snapshot_new *n);
+
+struct snapshot_entry {
+	char *tag;
+	uint64_t bytes; /* on disk, without the image */
+	int64_t made;   /* CLOCK_REALTIME, seconds */
+	json_t *meta;   /* NULL: damaged */
+};
+/* All of them, the newest first, in a malloc'd list of *n. */
+int snapshots_list(
+        const struct snapshots *s, struct snapshot_entry **list, size_t *n, struct err *e);
+void snapshots_list_free(struct snapshot_entry *list, size_t n);
+
+/* 1: removed; 0: there was none; -1 with e filled. Machines that run from it go on. */
+int snapshots_remove(const struct snapshots *s, const char *tag, struct err *e);
+
+/* Removes what killed processes left behind. */
+int snapshots_sweep(const struct snapshots *s, struct err *e);
+
+#endif

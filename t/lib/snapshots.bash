@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# For tests of snapshots: a data directory of the file's own, over the kernel, images and disks that
+# all tests share, and one VM to take snapshots of.
+
+setup_file() {
+	fcvm setup
+	IMAGE=oci:$(hello_image)
+	fcvm-cache pull "$IMAGE"
+	local data=$BATS_FILE_TMPDIR/data part
+	mkdir "$data"
+	for part in kernels initrds images refs locks tmp scratch setup.json; do
+		[[ ! -e $FCVM_DATA_DIR/$part ]] || ln -s "$FCVM_DATA_DIR/$part" "$data/$part"
+	done
+	export IMAGE FCVM_DATA_DIR=$data FCVM_NO_SNAPSHOT=1
+	source_vm
+}
+
+teardown_file() {
+	fcvm stop --all -t 0
+}
+
+# start NAME OPTION… IMAGE COMMAND…: a small VM in the background.
+start() {
+	fcvm run -d --memory 128m --rootfs-size 64m --name "$@"
+}
+
+snapshots() {
+	fcvm snapshot ls -q
+}
+
+# store: what is in the store, hidden names included, but for its lock.
+store() {
+	find "$FCVM_DATA_DIR/snapshots" -mindepth 1 -maxdepth 1 ! -name .lock -printf '%f\n' | sort
+}
