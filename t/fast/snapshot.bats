@@ -159,7 +159,7 @@ assert all(0 < x["bytes"] < 128 << 20 and x["vm"] == "source" for x in s), s'
 
 @test "what is wrong with a request is said in one line" {
 	run -102 fcvm snapshot create nobody
-	has "$output" "there is no VM named 'nobody'"
+	has "$output" "no VM named 'nobody' is running"
 	run -125 fcvm snapshot create source --tag 'a/b'
 	has "$output" 'a/b: a name is 1 to 63 of'
 	run -125 fcvm snapshot run base -p 80:80
