@@ -213,8 +213,9 @@ $(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $(B)/fuzz/obj/t/fuzz/%.o $(TEST_SRC:
 fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
 	@t/fuzz/run $(FUZZ)
 
-soak: $(NEEDS) $(B)/tests ## what takes long: a volume under random work for SOAK_SECONDS (600), memory for 20 machines
+soak: $(NEEDS) $(B)/tests ## what takes long: a volume under random work for SOAK_SECONDS (600), memory for 20 machines, 100 networks at once
 	@t/stress/soak
+	@NET_MACHINES=100 FILTER='root/net-load' JOBS=1 t/run root
 	@MEM_MIB=1024 MEM_CLIENTS=20 MEM_TOUCHES=8192 FILTER='root/mem' JOBS=1 t/run root
 
 bench: all $(B)/t/memclient ## measure against other tools; FILTER=row, JSON=1

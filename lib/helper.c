@@ -110,6 +110,17 @@ int helper_wait(int report, const char *name, struct err *e)
 	return -1;
 }
 
+int helper_leave(int report, struct err *e)
+{
+	struct err got;
+
+	shutdown(report, SHUT_RD);
+	if (recv(report, &got, sizeof got, MSG_DONTWAIT) != sizeof got || got.status == 0)
+		return 0;
+	*e = got;
+	return -1;
+}
+
 int helper_drop_privileges(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -40,6 +40,10 @@ bool helper_tell(int report, const struct err *e);
 /* In the parent: waits for the next helper_tell(). -1 with e filled. */
 int helper_wait(int report, const char *name, struct err *e);
 
+/* In the parent, which listens no more: helper_tell() returns false from here on. -1 with e filled
+ * if a failure was told before. */
+int helper_leave(int report, struct err *e);
+
 /* Gives up all capabilities for good, and new ones through execve(2). */
 int helper_drop_privileges(void);
 

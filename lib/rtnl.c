@@ -310,6 +310,21 @@ int rtnl_veth(struct rtnl *r, const char *name, const char *peer, int netns_fd, 
 	return do_it(r, &q);
 }
 
+int rtnl_way_prefix(struct rtnl *r, int family, const void *destination)
+{
+	struct request q;
+	union answer a;
+	int e;
+
+	begin(&q, RTM_GETROUTE, 0, sizeof q.route);
+	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_dst_len = (uint8_t)(8 * size_of(family));
+	q.route.rtm_flags = RTM_F_FIB_MATCH;
+	add(&q, RTA_DST, destination, size_of(family));
+	e = talk(r, &q, &a, false, NULL);
+	return e < 0 ? e : ((struct rtmsg *)NLMSG_DATA(&a.h))->rtm_dst_len;
+}
+
 int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *source)
 {
 	const uint32_t *oif;

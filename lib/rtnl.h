@@ -45,6 +45,10 @@ int rtnl_veth(struct rtnl *r, const char *name, const char *peer, int netns_fd, 
  */
 int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *source);
 
+/* The length of the prefix of the route that such a packet would take: 0 for the default route; or
+ * -errno. */
+int rtnl_way_prefix(struct rtnl *r, int family, const void *destination);
+
 /* The link's MTU, or -errno. */
 int rtnl_mtu(struct rtnl *r, int index);
 

@@ -238,10 +238,11 @@ static int apply(struct ftree *t, const struct ltar_entry *n, uint32_t ordinal, 
 	struct walk w = {.t = t, .create = true, .e = e};
 	const char *name;
 	struct fnode *dir;
+	bool root = !strcmp(n->name, "/"); /* as umoci insert names it */
 
-	if (*n->name == '/')
+	if (*n->name == '/' && !root)
 		return err_set(e, FCVM_EX_DATA, "its path is absolute");
-	if (clean(n->name, path, e) < 0)
+	if (clean(root ? "." : n->name, path, e) < 0)
 		return -1;
 	name = split(path);
 	if (!*name) {

@@ -20,6 +20,8 @@
  * again, a port that has not answered yet is dialled until it does, while the VM is young. */
 #define YOUNG_MS 60000
 
+#define AGAIN_MS 100 /* until descriptors are asked for again where none is one's own */
+
 struct keeper;
 
 struct door {
@@ -38,12 +40,14 @@ struct keeper {
 	struct watch ndp, peers;
 	struct door *doors;
 	int64_t young_until;
-	bool closed; /* no descriptor left: connections wait in the kernel's queue */
+	bool closed;     /* no descriptor left: connections wait in the kernel's queue */
+	int64_t open_at; /* then, without a connection that ends before; -1: such a one comes */
 };
 
 static void doors_open(struct keeper *k, bool open)
 {
 	k->closed = !open;
+	k->open_at = open || k->relay.live > 0 ? -1 : clock_ms() + AGAIN_MS;
 	for (size_t i = 0; i < k->n->publish.n; i++)
 		if (!k->doors[i].l->udp)
 			loop_want(&k->loop, &k->doors[i].w, open ? EPOLLIN : 0);
@@ -104,8 +108,7 @@ static void tcp_event(void *ctx, uint32_t events)
 		}
 		client = accept4(
 		        d->l->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM) &&
-		        k->relay.live > 0)
+		if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 			doors_open(k, false);
 		if (client < 0)
 			return;
@@ -195,8 +198,10 @@ static int time_left(const struct keeper *k)
 {
 	int64_t next = clock_earlier(
 	        relay_next(&k->relay), clock_earlier(udp_next(&k->udp), dns_next(&k->dns)));
-	int64_t left = next - clock_ms();
+	int64_t left;
 
+	next = clock_earlier(next, k->open_at);
+	left = next - clock_ms();
 	return next < 0 ? -1 : left < 0 ? 0 : (int)left;
 }
 
@@ -207,6 +212,7 @@ static void serve(void *ctx, int report)
 	int r;
 
 	k->n = ctx;
+	k->open_at = -1;
 	k->young_until = clock_ms() + YOUNG_MS;
 	r = prepare(k);
 	if (r == 0)
@@ -225,6 +231,8 @@ static void serve(void *ctx, int report)
 		relay_due(&k->relay, now);
 		udp_due(&k->udp, now);
 		dns_due(&k->dns, now);
+		if (k->open_at >= 0 && k->open_at <= now)
+			doors_open(k, true);
 	}
 }
 
@@ -242,6 +250,9 @@ static size_t descriptors(const struct net *n, int **out)
 		v[count++] = n->dns_udp[i];
 		v[count++] = n->dns_tcp[i];
 	}
+	/* The kernel takes 30 ms and more to remove it when it is closed for the last time: here
+	 * nobody waits for that, at PROGRAM's end somebody would. */
+	v[count++] = n->tap;
 	v[count++] = n->opener;
 	v[count++] = n->reservation;
 	v[count++] = n->nft_fd;
@@ -257,10 +268,9 @@ static size_t descriptors(const struct net *n, int **out)
 	return count;
 }
 
-int keeper_start(struct net *n, struct err *e)
+int keeper_start(struct net *n, int *report, struct err *e)
 {
 	auto_free int *keep = NULL;
-	auto_fd int report = -1;
 	struct helper h = {.program = "fcvm-net",
 	        .name = "keeper",
 	        .n_keep = descriptors(n, &keep),
@@ -271,7 +281,5 @@ int keeper_start(struct net *n, struct err *e)
 	        .ctx = n};
 
 	h.keep = keep;
-	if (helper_start(&h, &report, e) < 0)
-		return -1;
-	return helper_wait(report, h.name, e);
+	return helper_start(&h, report, e);
 }

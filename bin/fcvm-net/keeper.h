@@ -5,7 +5,8 @@
 
 #include "net.h"
 
-/* Starts it, last of all, when everything it needs is there; returns when it serves. */
-int keeper_start(struct net *n, struct err *e);
+/* Starts it, last of all, when everything it needs is there. *report: for helper_wait, which
+ * returns when it serves. */
+int keeper_start(struct net *n, int *report, struct err *e);
 
 #endif

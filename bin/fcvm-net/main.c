@@ -176,7 +176,9 @@ static int outside(struct net *n, struct err *e)
 	if (n->ops->before && n->ops->before(n, e) < 0)
 		return -1;
 	failpoint("before");
-	return n->ops->dns ? opener_start(&n->resolv, n->title, n->title_size, &n->opener, e) : 0;
+	return n->ops->dns ? opener_start(&n->resolv, n->title, n->title_size, &n->opener,
+	                             &n->opener_line, e)
+	                   : 0;
 }
 
 static int inside(struct net *n, struct err *e)
@@ -202,7 +204,20 @@ static int inside(struct net *n, struct err *e)
 	if (rules_inside(n, e) < 0 || (net_has_dns(n) && inside_listen(n, e) < 0))
 		return -1;
 	failpoint("rules");
-	return n->ops->finish ? n->ops->finish(n, e) : 0;
+	return 0;
+}
+
+/* The keeper and the opener start while the uplink comes up. */
+static int wait_for_all(struct net *n, struct err *e)
+{
+	auto_fd int keeper = -1;
+
+	if (keeper_start(n, &keeper, e) < 0 || (n->ops->finish && n->ops->finish(n, e) < 0))
+		return -1;
+	failpoint("finished");
+	if (n->opener_line >= 0 && helper_wait(n->opener_line, "opener", e) < 0)
+		return -1;
+	return helper_wait(keeper, "keeper", e);
 }
 
 static int tell(const struct net *n, const struct opts *o, struct err *e)
@@ -220,6 +235,8 @@ static int run_program(const struct net *n, char **argv, const struct rlimit *fi
 	if (setenv("FCVM_TAP_FD", number, 1) < 0 || fcntl(n->tap, F_SETFD, 0) < 0 ||
 	        setrlimit(RLIMIT_NOFILE, files) < 0)
 		return err_sys(e, "cannot prepare to run %s", argv[0]);
+	if (n->uplink_line >= 0 && helper_leave(n->uplink_line, e) < 0)
+		return -1;
 	return become(argv, e);
 }
 
@@ -235,7 +252,7 @@ static int run(struct net *n, const struct opts *o, char **argv, struct err *e)
 	if (take_options(n, o, e) < 0 || outside(n, e) < 0 || inside(n, e) < 0)
 		return -1;
 	failpoint("inside");
-	if (keeper_start(n, e) < 0)
+	if (wait_for_all(n, e) < 0)
 		return -1;
 	failpoint("keeper");
 	if (tell(n, o, e) < 0)
@@ -257,6 +274,7 @@ int main(int argc, char **argv)
 	        .dns_udp = {-1, -1},
 	        .dns_tcp = {-1, -1},
 	        .opener = -1,
+	        .opener_line = -1,
 	        .uplink_line = -1,
 	        .nft_fd = -1,
 	        .host_ns = -1,

@@ -74,6 +74,7 @@ struct net {
 	int reservation;            /* holds the VM's own address; the keeper's */
 	int dns_udp[2], dns_tcp[2]; /* listen inside; the keeper's */
 	int opener;                 /* asks for connections to the resolvers; the keeper's */
+	int opener_line;            /* to hear that it serves */
 	int uplink_line;            /* to the uplink's own process */
 	void *nft_host; /* a context whose socket owns a table in the host's namespace */
 	int nft_fd;     /* that socket; the keeper's */

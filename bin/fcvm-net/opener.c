@@ -49,9 +49,9 @@ static void serve(void *ctx, int report)
 	}
 }
 
-int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd, struct err *e)
+int opener_start(
+        const struct resolv *r, char *title, size_t title_size, int *fd, int *report, struct err *e)
 {
-	auto_fd int report = -1;
 	int line[2];
 	struct job j = {.r = r};
 	struct helper h = {.program = "fcvm-net",
@@ -66,14 +66,14 @@ int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) < 0)
 		return err_sys(e, "cannot make a socket pair");
 	j.fd = line[1];
-	if (helper_start(&h, &report, e) < 0) {
+	if (helper_start(&h, report, e) < 0) {
 		close(line[0]);
 		close(line[1]);
 		return -1;
 	}
 	close(line[1]);
 	*fd = line[0];
-	return helper_wait(report, h.name, e);
+	return 0;
 }
 
 int opener_take(int fd)

@@ -11,8 +11,9 @@
 
 #include <stddef.h>
 
-/* *fd: the keeper's end, close-on-exec and non-blocking. */
-int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd, struct err *e);
+/* *fd: the keeper's end, close-on-exec and non-blocking. *report: for helper_wait. */
+int opener_start(const struct resolv *r, char *title, size_t title_size, int *fd, int *report,
+        struct err *e);
 
 /* In the keeper: the next answer: a descriptor; -ECONNREFUSED: that one failed; -EAGAIN: none yet;
  * -EPIPE: the opener is gone. */

@@ -13,9 +13,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 
 #define TURN_MS 5000
 #define LINKS   16384 /* /30s in a /16 */
+#define SPREAD  64    /* collisions */
 #define ALL4    "172.30.0.0/16"
 #define ALL6    "fdfc:30::/112"
 
@@ -134,28 +136,66 @@ int veth_before(struct net *n, struct err *e)
 	return 0;
 }
 
+/* Whether the host knows these addresses as somebody else's: the machine would hide them from it.
+ */
+static bool foreign(struct net *n, int index)
+{
+	struct in_addr a;
+
+	address4(index, 2, &a);
+	return rtnl_way_prefix(&n->host, AF_INET, &a) > 0;
+}
+
+static int no_link(const struct net *n, bool one, bool known, struct err *e)
+{
+	const char *option = n->ip ? "--ip" : "--ip6", *address = n->ip ? n->ip : n->ip6;
+
+	if (one && known)
+		return err_set(e, FCVM_EX_FAIL, "%s %s: this host has a route to such an address",
+		        option, address);
+	if (one)
+		return err_set(e, FCVM_EX_FAIL, "%s %s: another machine has this address", option,
+		        address);
+	if (known)
+		return err_set(e, FCVM_EX_FAIL,
+		        "--network %s: this host has routes of its own to all of " ALL4
+		        ": use --network rootless",
+		        n->ops->name);
+	return err_set(e, FCVM_EX_FAIL, "no free link: fcvm0 to fcvm%d are in use", LINKS - 1);
+}
+
 /* The kernel gives the name to one alone, and with it the addresses. fcvm0 is also the TAP's name,
- * in a namespace of its own: no harm. */
+ * in a namespace of its own: no harm. Who finds one taken may be one of many who start at the same
+ * time: they step on by chance, farther each time, so that they do not all ask for the next; in the
+ * end each link is tried. */
 static int take_link(struct net *n, char *name, size_t size, struct err *e)
 {
 	auto_fd int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int first = n->index < 0 ? 0 : n->index, last = n->index < 0 ? LINKS - 1 : n->index;
-	int r = -EEXIST;
+	bool one = n->index >= 0, known = false;
+	int r = -EEXIST, tries = one ? 1 : LINKS + SPREAD, step = 0;
 
 	if (netns < 0)
 		return err_sys(e, "cannot open the network namespace");
-	for (n->index = first; n->index <= last; n->index++) {
+	n->index = one ? n->index : 0;
+	for (int i = 0; i < tries; i++) {
+		uint32_t chance = 0;
+
+		n->index = (n->index + step) % LINKS;
 		snprintf(name, size, "fcvm%d", n->index);
-		r = rtnl_veth(&n->host, name, NET_UPLINK, netns, n->mtu);
-		if (r != -EEXIST)
-			break;
+		step = 1;
+		if (!foreign(n, n->index)) {
+			r = rtnl_veth(&n->host, name, NET_UPLINK, netns, n->mtu);
+			if (r != -EEXIST)
+				break;
+		} else if (rtnl_index(&n->host, name) < 0) {
+			known = true; /* and no machine's */
+			continue;
+		}
+		if (i < SPREAD && getrandom(&chance, sizeof chance, 0) > 0)
+			step += (int)(chance % (unsigned)(i + 1));
 	}
-	if (r == -EEXIST && first == last)
-		return err_set(e, FCVM_EX_FAIL, "%s %s: another machine has this address",
-		        n->ip ? "--ip" : "--ip6", n->ip ? n->ip : n->ip6);
 	if (r == -EEXIST)
-		return err_set(
-		        e, FCVM_EX_FAIL, "no free link: fcvm0 to fcvm%d are in use", LINKS - 1);
+		return no_link(n, one, known, e);
 	if (r < 0) {
 		errno = -r;
 		return err_sys(e, "cannot make the link %s", name);

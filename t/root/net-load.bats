@@ -62,3 +62,41 @@ user_net() {
 	wait "$load"
 	is "$(<"$BATS_TEST_TMPDIR/good")" 2000
 }
+
+# many_at_once MODE: machines that start at once, each publishing one port; when all are there, each
+# is asked, and all end at once.
+many_at_once() {
+	local i n=${NET_MACHINES:-20} dir=$BATS_TEST_TMPDIR/$1
+	mkdir "$dir"
+	for ((i = 0; i < n; i++)); do
+		on_host fcvm-net --network "$1" -p 8080:80 -- "$TAPGUEST" "$NETPEER" serve :: 80 "guest$i" \
+			>"$dir/$i.out" 2>"$dir/$i.err" 3>&- &
+		servers+=($!)
+	done
+	for ((i = 0; i < n; i++)); do
+		wait_for 120 grep -q ready "$dir/$i.out" || fail "$1 $i: $(cat "$dir/$i.err")"
+		sed -n 's/.* answers on \([0-9.]*\).*/\1/p' "$dir/$i.err" | head -1 >"$dir/$i.at"
+	done
+	is "$(cat "$dir"/*.at | sort -u | wc -l)" "$n" "$1: addresses"
+	for ((i = 0; i < n; i++)); do
+		has "$(on_host "$NETPEER" tcp "$(<"$dir/$i.at")" 8080 x)" "guest$i from" "$1 $i"
+	done
+	stop_servers
+	servers=()
+}
+
+nothing_left() { [[ $(all_there) == "$before" ]]; }
+all_there() {
+	on_host ip -o link
+	on_host ip -o -4 addr
+	on_host nft list ruleset
+}
+
+@test "many machines start and end at once, and no two have one address or name" {
+	local before mode
+	before=$(all_there)
+	for mode in rootless bridged; do
+		many_at_once "$mode"
+		wait_for 20 nothing_left || fail "$mode: $(diff <(echo "$before") <(all_there))"
+	done
+}

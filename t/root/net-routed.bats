@@ -88,6 +88,20 @@ known() {
 	has "$(in_world "$NETPEER" tcp 2001:db8:1::beef 8080 x)" ': x'
 }
 
+@test "addresses to which the host has a way of its own are left to it" {
+	on_host ip route add 172.30.0.0/29 dev wire
+	known b --network bridged -p 8080:80
+	is "$(of b address)" 172.30.0.10
+	run -125 on_host fcvm-net --network bridged --ip 172.30.0.2 -- true
+	is "$output" 'fcvm-net: --ip 172.30.0.2: this host has a route to such an address'
+	stop_servers
+	on_host ip route add 172.30.0.0/16 dev wire
+	run -125 on_host fcvm-net --network bridged -- true
+	is "$output" 'fcvm-net: --network bridged: this host has routes of its own to all of 172.30.0.0/16: use --network rootless'
+	on_host ip route del 172.30.0.0/16
+	on_host ip route del 172.30.0.0/29
+}
+
 @test "an address that is taken or impossible is refused by name" {
 	known r --ip 127.5.6.8
 	known b --network bridged --ip 172.30.2.2

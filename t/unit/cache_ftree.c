@@ -117,6 +117,10 @@ static void test_replacing(void)
 	dir.name = "./";
 	ok(ftree_apply(&tree, &dir, 9, &e) == 0 && tree.root->ino->e.mode == 0700,
 	        "the root's own");
+	dir.name = "/";
+	dir.mode = 0750;
+	ok(ftree_apply(&tree, &dir, 9, &e) == 0 && tree.root->ino->e.mode == 0750,
+	        "by its absolute name");
 }
 
 static void test_hard_links(void)

@@ -161,6 +161,7 @@ static void refused(const char *part, const char *what)
 
 static void test_refusals(void)
 {
+	const struct ltar_entry *last;
 	char *h;
 
 	begin();
@@ -171,6 +172,13 @@ static void test_refusals(void)
 	tar_file(&mem, "f", "x");
 	mem.n += 100;
 	refused("truncated", "header cut off");
+	begin();
+	tar_put(&mem, "f", '0', "", 5);
+	tar_data(&mem, "whole", 5);
+	mem.n -= 512 - 5;
+	last = first();
+	ok(last && last->size == 5, "an entry whose padding is cut off");
+	is_int(ltar_next(tar, &last, &e), 0, "is the last");
 	begin();
 	h = tar_put(&mem, "f", '0', "", 0);
 	h[0] = 'g';

@@ -206,7 +206,7 @@ begin() {
 	src=linux-source-6.9
 	PATH=$STUBS:$PATH run -0 kbuild --quiet
 	has "$(cat work/id)" "source=$SUM (linux-source-6.9 6.9.0-1)"
-	SUM=${SUM/?/x} && SUM=${SUM//x/0}
+	SUM=$(sha256sum </dev/null | cut -d' ' -f1)
 	PATH=$STUBS:$PATH run -101 kbuild --quiet
 	matches "$output" '^fcvm-kbuild: linux-source-6.9 6.9.0-1: has sha256 [0-9a-f]*, not '
 	stub apt-get 'echo "E: no route" >&2; exit 100'
