@@ -51,9 +51,12 @@ struct vs_node {
 	int64_t own_ms; /* when the guest last changed it */
 	int watch;      /* inotify's number, -1: none */
 	struct vs_node *watch_next;
-	bool covered;                /* the guest was told that it may keep the attributes */
-	atomic_uint writing;         /* requests that change it just now */
-	atomic_uint_fast64_t events; /* changes by others, seen on it or in it */
+	bool covered;                 /* the guest was told that it may keep the attributes */
+	atomic_uint writing;          /* requests that change it just now */
+	atomic_uint_fast64_t events;  /* changes by others, seen on it or in it */
+	atomic_uint_fast64_t changes; /* of names in a directory, by the guest */
+	uint32_t lists;               /* handles that add to the list of it that the guest keeps */
+	uint64_t lists_at;            /* the count of all changes when the first of these began */
 	struct vs_lock_owner *owners;
 };
 
@@ -102,6 +105,7 @@ struct vs_handle {
 	bool dir;
 	int fd;
 	int flags;            /* of open(2) */
+	bool keeps, listing;  /* of a directory: the guest keeps its list; counts in node->lists */
 	int plain;            /* the same file without O_APPEND, for pages written back; -1 */
 	pthread_mutex_t lock; /* of what follows */
 	char *entries;        /* of a directory: what getdents64(2) gave */

@@ -50,6 +50,14 @@ pipe 1234:2345 640"
 	is "$(ls "$MNT/d")" new
 }
 
+@test "a name that is gone is in no list that is begun afterwards, whoever else is listing" {
+	mkdir -p "$SRC/d"
+	(cd "$SRC/d" && seq 400 | xargs touch)
+	vol_mount
+	run -0 perl "$ROOT/t/lib/stale-list.pl" "$MNT/d"
+	is "$output" 401
+}
+
 @test "a file with a second name is right by the name that changed elsewhere" {
 	vol_mount
 	mkdir "$SRC/x"
