@@ -151,6 +151,14 @@ pipe 1234:2345 640"
 	cp --sparse=always "$MNT/big" "$MNT/copy"
 	cmp "$SRC/big" "$SRC/copy"
 	is "$(stat -c %b "$SRC/copy")" "$(stat -c %b "$MNT/copy")"
+	# Where there are no such attributes, there are none in the guest.
+	local can=0
+	chattr +i "$SRC/f" 2>/dev/null || can=1
+	run -"$can" chattr -i "$MNT/f"
+	run -"$can" chattr +ad "$MNT/f"
+	is "$(lsattr "$MNT/f" 2>&1 | cut -d' ' -f1)" "$(lsattr "$SRC/f" 2>&1 | cut -d' ' -f1)"
+	((can)) || run ! sh -c ": >'$SRC/f'"
+	run -"$can" chattr -a "$MNT/f"
 }
 
 @test "a read-only volume takes no change" {
@@ -165,6 +173,10 @@ pipe 1234:2345 640"
 	run ! sh -c "echo x >>$MNT/a"
 	is "$(ls "$SRC")" a
 	is "$(cat "$SRC/a")" a
+	chmod 0 "$SRC/a"
+	is "$(cat "$MNT/a")" a
+	# dac_read_search, fowner
+	has "$(cat "/proc/$SERVER/status")" "CapPrm:	000000000000000c"
 }
 
 @test "a single file is a volume, and nothing beside it" {
@@ -214,8 +226,8 @@ pipe 1234:2345 640"
 	has "$(cat "/proc/$SERVER/status")" "Seccomp:	2"
 	has "$(cat "/proc/$SERVER/status")" "NoNewPrivs:	1"
 	# chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid, linux_immutable,
-	# mknod, lease, setfcap
-	has "$(cat "/proc/$SERVER/status")" "CapBnd:	00000000980002df"
+	# mknod, setfcap
+	has "$(cat "/proc/$SERVER/status")" "CapBnd:	00000000880002df"
 	kill -KILL "$MOUNTER"
 	wait "$MOUNTER" || :
 	wait_for 5 gone "$SERVER"
