@@ -51,6 +51,7 @@ struct vs_node {
 	int64_t own_ms; /* when the guest last changed it */
 	int watch;      /* inotify's number, -1: none */
 	struct vs_node *watch_next;
+	atomic_bool lost;             /* the guest was told once that its name leads elsewhere */
 	bool covered;                 /* the guest was told that it may keep the attributes */
 	atomic_uint writing;          /* requests that change it just now */
 	atomic_uint_fast64_t events;  /* changes by others, seen on it or in it */
@@ -314,6 +315,12 @@ int vs_find(struct vs *s, struct vs_node *parent, const char *name, struct vs_no
 void vs_restamp(struct vs *s, struct vs_node *n, int fd);
 void vs_stamp(struct vs *s, struct vs_node *n, const struct stat *st);
 bool vs_stamp_is(const struct vs_stamp *a, const struct stat *st);
+/* The directory in which the guest knows the node, pinned, and its name there; or NULL. */
+struct vs_node *vs_place(struct vs *s, const struct vs_node *n, char name[VS_NAME_MAX + 1]);
+/* Whether that name leads elsewhere by now. True once a place. */
+bool vs_lost(struct vs *s, struct vs_node *n);
+/* Whether the guest knows the file as it is. Under the nodes' lock. */
+bool vs_is_known(const struct vs_node *n, const struct stat *st);
 /* For how long the guest may keep the attributes, in seconds. */
 uint64_t vs_attr_valid(const struct vs *s, const struct vs_node *n, const struct stat *st);
 /* Notifications: nobody waits for their effect. */

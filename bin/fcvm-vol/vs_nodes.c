@@ -314,6 +314,7 @@ int vs_node_fd(struct vs_nodes *t, struct vs_node *n)
 
 static void place(struct vs_node *n, uint64_t parent, const char *name)
 {
+	n->lost = false;
 	if (n->id == FUSE_ROOT_ID || (n->name && n->parent == parent && !strcmp(n->name, name)))
 		return;
 	free(n->name);

@@ -50,6 +50,24 @@ pipe 1234:2345 640"
 	is "$(ls "$MNT/d")" new
 }
 
+@test "whoever opens a file sees what the host has just put there, however new it is" {
+	vol_mount
+	run -0 perl "$ROOT/t/lib/late-edit.pl" "$SRC" "$MNT"
+	is "$output" '0 0'
+}
+
+@test "an open file can be opened once more when its name is gone, whoever removed it" {
+	vol_mount
+	for side in "$SRC" "$MNT"; do
+		echo there >"$MNT/f"
+		exec {fd}<"$MNT/f"
+		rm "$side/f"
+		is "$(cat "/proc/self/fd/$fd")" there
+		is "$(cat "/proc/self/fd/$fd")" there
+		exec {fd}<&-
+	done
+}
+
 @test "a name that is gone is in no list that is begun afterwards, whoever else is listing" {
 	mkdir -p "$SRC/d"
 	(cd "$SRC/d" && seq 400 | xargs touch)
