@@ -96,6 +96,12 @@ bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t n);
 /* After EMFILE: closes some. Returns false if there was nothing to close. */
 bool vs_nodes_shrink(struct vs_nodes *t);
 
+/* vs_slots.c, under the lock: a free number, 0 without memory; a larger table; one no larger than
+ * it must be. */
+uint32_t vs_slot_free(struct vs_nodes *t);
+bool vs_slots_more(struct vs_nodes *t);
+void vs_slots_fewer(struct vs_nodes *t);
+
 /* --- vs_handles.c: open files and directories ------------------------------------------------ */
 
 struct vs_handle {

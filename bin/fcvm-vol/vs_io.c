@@ -13,9 +13,6 @@
 /* O_LARGEFILE, which a kernel that opens an inode for itself leaves out. */
 #define BY_PATH 0100000
 /* O_DIRECT is between the guest and its cache; here it would demand aligned memory. */
-#define BY_PATH                                                                          \
-	0100000 /* O_LARGEFILE, which a kernel that opens an inode for itself leaves out \
-	         */
 #define FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME)
 
 /* Only what has content: opening a FIFO would wait, and a device is not the guest's to open. */
