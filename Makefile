@@ -213,8 +213,11 @@ $(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $(B)/fuzz/obj/t/fuzz/%.o $(TEST_SRC:
 fuzz: $(FUZZ:%=$(B)/fuzz/bin/%) ## run each fuzz target for FUZZ_SECONDS (60)
 	@t/fuzz/run $(FUZZ)
 
-soak: $(NEEDS) $(B)/tests ## what takes long: a volume under random work for SOAK_SECONDS (600), memory for 20 machines, 100 networks at once
+soak: $(NEEDS) $(B)/tests ## what takes long: volumes under random work for SOAK_SECONDS (600), a million files, many machines
 	@t/stress/soak
+	@t/stress/walk 1000000
+	@GIT_FILES=5000 SMALL_FILES=30000 TORTURE_FILES=1000 C_FILES=40 FIO_SIZE=8m BATS_TEST_TIMEOUT=3600 \
+	  FILTER='root/volumes-vm' JOBS=1 t/run root
 	@NET_MACHINES=100 FILTER='root/net-load' JOBS=1 t/run root
 	@MEM_MIB=1024 MEM_CLIENTS=20 MEM_TOUCHES=8192 FILTER='root/mem' JOBS=1 t/run root
 

@@ -27,13 +27,18 @@ struct half {
 	pthread_t thread;
 };
 
+struct pending {
+	uint64_t unique;
+	bool open;
+};
+
 struct relay {
 	int dev, wire;
 	struct half up, down;
 	struct fuserelay_notify *notes;
 	sem_t unmounted;
 	pthread_mutex_t lock; /* of what follows */
-	uint64_t *pending;
+	struct pending *pending;
 	size_t n, size;
 	bool gone; /* the stream has ended */
 	int why;   /* errno, or 0 */
@@ -74,25 +79,11 @@ void fuserelay_widen_reads(int dirfd, const char *path)
 	write_existing(setting, kib);
 }
 
-/* The kernel has forgotten a request that was interrupted (ENOENT); what it cannot take as a reply
- * must still end its request. */
-static void reply(struct relay *r, const void *message, size_t n)
-{
-	struct fuse_out_header h;
-
-	if (write(r->dev, message, n) >= 0 || errno == ENOENT || errno == ENODEV)
-		return;
-	memcpy(&h, message, sizeof h);
-	h.len = sizeof h;
-	h.error = -EIO;
-	(void)!write(r->dev, &h, sizeof h);
-}
-
 static void reply_eio(struct relay *r, uint64_t unique)
 {
 	struct fuse_out_header h = {.len = sizeof h, .error = -EIO, .unique = unique};
 
-	reply(r, &h, sizeof h);
+	fuserelay_deliver(r->dev, &h, sizeof h);
 }
 
 static bool wants_reply(const struct fuse_in_header *h)
@@ -115,24 +106,26 @@ static bool note(struct relay *r, const struct fuse_in_header *h)
 			if (!r->pending)
 				abort();
 		}
-		r->pending[r->n++] = h->unique;
+		r->pending[r->n++] = (struct pending){h->unique, h->opcode == FUSE_OPEN};
 	}
 	pthread_mutex_unlock(&r->lock);
 	return !gone;
 }
 
-/* Whether it was pending. */
-static bool settle(struct relay *r, uint64_t unique)
+/* Whether it was pending; *open: as a FUSE_OPEN. */
+static bool settle(struct relay *r, uint64_t unique, bool *open)
 {
 	size_t i = 0;
 	bool found;
 
 	pthread_mutex_lock(&r->lock);
-	while (i < r->n && r->pending[i] != unique)
+	while (i < r->n && r->pending[i].unique != unique)
 		i++;
 	found = i < r->n;
-	if (found)
+	if (found) {
+		*open = r->pending[i].open;
 		r->pending[i] = r->pending[--r->n];
+	}
 	pthread_mutex_unlock(&r->lock);
 	return found;
 }
@@ -140,7 +133,7 @@ static bool settle(struct relay *r, uint64_t unique)
 /* The stream has ended: nobody waits for it any longer. */
 static void give_up(struct relay *r, int why)
 {
-	uint64_t *pending;
+	struct pending *pending;
 	size_t n;
 
 	pthread_mutex_lock(&r->lock);
@@ -153,7 +146,7 @@ static void give_up(struct relay *r, int why)
 	r->n = r->size = 0;
 	pthread_mutex_unlock(&r->lock);
 	for (size_t i = 0; i < n; i++)
-		reply_eio(r, pending[i]);
+		reply_eio(r, pending[i].unique);
 	free(pending);
 }
 
@@ -186,12 +179,18 @@ static void requests(struct relay *r, char *buf)
 /* One whole message of the server. -errno: it broke the protocol. */
 static int message(struct relay *r, const char *data, const struct fuse_out_header *h)
 {
+	bool open = false;
+
 	if (h->unique == 0)
 		return fuserelay_notify_put(r->notes, data, h->len);
 	/* Bit 0 marks the reply to an INTERRUPT, which the kernel looks up by itself. */
-	if (!(h->unique & 1) && !settle(r, h->unique))
+	if (!(h->unique & 1) && !settle(r, h->unique, &open))
 		return -EPROTO;
-	reply(r, data, h->len);
+	/* Who opens a file is to see it as it was then, so what was called back before that comes
+	 * first; and nobody who waits for an open has anything locked. */
+	if (open && !fuserelay_notify_idle(r->notes))
+		return fuserelay_notify_put(r->notes, data, h->len);
+	fuserelay_deliver(r->dev, data, h->len);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "strv.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ struct fuserelay_notify {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t some;
-	bool stop;
+	bool stop, busy; /* busy: one is being delivered */
 	struct note *first, **last;
 	struct note *bucket[BUCKETS];
 	size_t bytes;
@@ -58,12 +59,14 @@ static struct note *take(struct fuserelay_notify *q)
 	struct note *note;
 
 	pthread_mutex_lock(&q->lock);
+	q->busy = false;
 	while (!q->first && !q->stop)
 		pthread_cond_wait(&q->some, &q->lock);
 	note = q->stop ? NULL : q->first;
 	if (note) {
 		struct note **p = find(q, note->data, note->n, note->hash);
 
+		q->busy = true;
 		*p = note->collision;
 		q->first = note->next;
 		if (!q->first)
@@ -74,14 +77,36 @@ static struct note *take(struct fuserelay_notify *q)
 	return note;
 }
 
+void fuserelay_deliver(int dev, const void *message, size_t n)
+{
+	struct fuse_out_header h;
+
+	if (write(dev, message, n) >= 0 || errno == ENOENT || errno == ENODEV)
+		return;
+	memcpy(&h, message, sizeof h);
+	h.len = sizeof h;
+	h.error = -EIO;
+	if (h.unique)
+		(void)!write(dev, &h, sizeof h);
+}
+
+bool fuserelay_notify_idle(struct fuserelay_notify *q)
+{
+	bool idle;
+
+	pthread_mutex_lock(&q->lock);
+	idle = !q->first && !q->busy;
+	pthread_mutex_unlock(&q->lock);
+	return idle;
+}
+
 static void *deliver(void *ctx)
 {
 	struct fuserelay_notify *q = ctx;
 	struct note *note;
 
 	while ((note = take(q))) {
-		/* ENOENT: the kernel does not know that object (any more), so all is well. */
-		(void)!write(q->dev, note->data, note->n);
+		fuserelay_deliver(q->dev, note->data, note->n);
 		free(note);
 	}
 	return NULL;

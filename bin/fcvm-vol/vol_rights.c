@@ -14,19 +14,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the owner of all files may do with them, and acting as another user; not the rights over
- * the machine that root has besides. */
-static const uint8_t kept[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-        CAP_FSETID, CAP_SETUID, CAP_SETGID, CAP_MKNOD, CAP_SETFCAP, CAP_LINUX_IMMUTABLE, CAP_LEASE};
+/* What the owner of all files may do with them (immutable ones are of root's chattr(1) alone), and
+ * acting as another user; not the rights over the machine that root has besides. */
+static const uint64_t changing = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FSETID |
+                                 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_MKNOD |
+                                 1ULL << CAP_SETFCAP | 1ULL << CAP_LINUX_IMMUTABLE;
+/* Also of a read-only volume: any file can be read, without a new access time as well. */
+static const uint64_t reading = 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_FOWNER;
 
-static int keep_capabilities(void)
+static int keep_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct has[2];
-	uint64_t keep = 0;
 
-	for (size_t i = 0; i < sizeof kept; i++)
-		keep |= 1ULL << kept[i];
 	/* Becoming another user for a moment changes no capability. */
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_NOROOT) < 0)
 		return -1;
@@ -111,9 +111,9 @@ static int filter_calls(void)
 	return r;
 }
 
-int confine_rights(struct err *e)
+int confine_rights(bool readonly, struct err *e)
 {
-	if (keep_capabilities() < 0)
+	if (keep_capabilities(readonly ? reading : reading | changing) < 0)
 		return err_sys(e, "cannot give up the server's capabilities");
 	/* What changed the credentials has disarmed it; who was killed before that is noticed by
 	 * the control socket's end. */

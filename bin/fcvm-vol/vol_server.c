@@ -116,7 +116,7 @@ static int confine(struct start *st, int report, struct session *s, struct err *
 		return -1;
 	raise_limits();
 	root = confine_namespaces(st->v, e);
-	if (root < 0 || confine_rights(e) < 0)
+	if (root < 0 || confine_rights(st->v->readonly, e) < 0)
 		return -1;
 	s->vs = (struct vs){.root = root,
 	        .file = st->v->file,

@@ -30,7 +30,7 @@ int vol_server_session(const struct vol_server *server, int wire);
  * file system that is left; the current directory is /proc/self/fd. */
 int confine_namespaces(const struct vol_spec *v, struct err *e);
 /* Keeps the capabilities that serving files takes, and the system calls. */
-int confine_rights(struct err *e);
+int confine_rights(bool readonly, struct err *e);
 
 /* --- vol_ids.c ------------------------------------------------------------------------------- */
 

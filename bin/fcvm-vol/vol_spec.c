@@ -37,7 +37,7 @@ static int number(const char **p, char end, uint32_t *out)
 	return 0;
 }
 
-static bool overlaps(const struct vol_range *all, size_t n, const struct vol_range *r)
+static bool overlaps(const struct idmap_range *all, size_t n, const struct idmap_range *r)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((r->inside < all[i].inside + (uint64_t)all[i].count &&
@@ -49,15 +49,15 @@ static bool overlaps(const struct vol_range *all, size_t n, const struct vol_ran
 }
 
 /* FROM-TO-COUNT: ids of the host's files first, as the container sees them second. */
-static int ranges(const char *text, size_t len, struct vol_range *out, size_t *n)
+static int ranges(const char *text, size_t len, struct idmap_range *out, size_t *n)
 {
 	auto_free char *copy = strndup(text, len);
 	const char *p = copy;
 
 	while (p && *p) {
-		struct vol_range r;
+		struct idmap_range r;
 
-		if (*n == VOL_MAPS || number(&p, '-', &r.outside) < 0 ||
+		if (*n == IDMAP_MAX || number(&p, '-', &r.outside) < 0 ||
 		        number(&p, '-', &r.inside) < 0 || number(&p, 0, &r.count) < 0 || !r.count ||
 		        r.inside + (uint64_t)r.count > UINT32_MAX ||
 		        r.outside + (uint64_t)r.count > UINT32_MAX || overlaps(out, *n, &r))
@@ -71,7 +71,7 @@ static int ranges(const char *text, size_t len, struct vol_range *out, size_t *n
 
 static int idmap(struct vol_spec *v, const char *text, struct err *e)
 {
-	struct vol_idmap *m = &v->maps;
+	struct idmap *m = &v->maps;
 	int r = 0;
 
 	for (const char *p = text; *p && r == 0;) {
@@ -240,6 +240,17 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
+/* Of another user of the container, for whom the server may act. */
+static bool of_mapped_id(const struct vol_spec *v, const struct stat *st)
+{
+	struct idmap own;
+
+	if (v->explicit_maps)
+		return idmap_has(&v->maps, st->st_uid, st->st_gid);
+	idmap_own(&own);
+	return geteuid() != 0 && idmap_has(&own, st->st_uid, st->st_gid);
+}
+
 int vol_spec_check(struct vol_spec *v, struct err *e)
 {
 	char *real = realpath(v->source, NULL);
@@ -257,7 +268,7 @@ int vol_spec_check(struct vol_spec *v, struct err *e)
 		        "the volume's source %s is neither a directory nor a regular file", real);
 	v->file = S_ISREG(st.st_mode);
 	want = v->file ? R_OK : R_OK | X_OK;
-	if (faccessat(AT_FDCWD, real, want, AT_EACCESS) < 0)
+	if (faccessat(AT_FDCWD, real, want, AT_EACCESS) < 0 && !of_mapped_id(v, &st))
 		return err_sys(e, "the volume's source %s cannot be read", real);
 	v->dev = st.st_dev;
 	v->ino = st.st_ino;

@@ -4,20 +4,11 @@
 #define FCVM_VOL_SPEC_H
 
 #include "err.h"
+#include "idmap.h"
 #include "strv.h"
 #include "vs.h"
 
-#define VOL_MAX  32 /* of one VM */
-#define VOL_MAPS 16 /* ranges of one kind in idmap= */
-
-struct vol_range {
-	uint32_t inside, outside, count;
-};
-
-struct vol_idmap {
-	struct vol_range uids[VOL_MAPS], gids[VOL_MAPS];
-	size_t n_uids, n_gids;
-};
+#define VOL_MAX 32 /* of one VM */
 
 struct vol_spec {
 	char *source; /* an absolute host path, once vol_spec_check() has passed */
@@ -26,7 +17,7 @@ struct vol_spec {
 	bool readonly, file, copy_up, explicit_maps;
 	enum vs_cache cache;
 	struct strv options; /* for the guest's mount */
-	struct vol_idmap maps;
+	struct idmap maps;
 	dev_t dev; /* of source, so that it is not swapped for another */
 	ino_t ino;
 };

@@ -51,9 +51,13 @@ struct vs_node {
 	int64_t own_ms; /* when the guest last changed it */
 	int watch;      /* inotify's number, -1: none */
 	struct vs_node *watch_next;
-	bool covered;                /* the guest was told that it may keep the attributes */
-	atomic_uint writing;         /* requests that change it just now */
-	atomic_uint_fast64_t events; /* changes by others, seen on it or in it */
+	atomic_bool lost;             /* the guest was told once that its name leads elsewhere */
+	bool covered;                 /* the guest was told that it may keep the attributes */
+	atomic_uint writing;          /* requests that change it just now */
+	atomic_uint_fast64_t events;  /* changes by others, seen on it or in it */
+	atomic_uint_fast64_t changes; /* of names in a directory, by the guest */
+	uint32_t lists;               /* handles that add to the list of it that the guest keeps */
+	uint64_t lists_at;            /* the count of all changes when the first of these began */
 	struct vs_lock_owner *owners;
 };
 
@@ -92,6 +96,12 @@ bool vs_node_forget(struct vs_nodes *t, uint64_t id, uint64_t n);
 /* After EMFILE: closes some. Returns false if there was nothing to close. */
 bool vs_nodes_shrink(struct vs_nodes *t);
 
+/* vs_slots.c, under the lock: a free number, 0 without memory; a larger table; one no larger than
+ * it must be. */
+uint32_t vs_slot_free(struct vs_nodes *t);
+bool vs_slots_more(struct vs_nodes *t);
+void vs_slots_fewer(struct vs_nodes *t);
+
 /* --- vs_handles.c: open files and directories ------------------------------------------------ */
 
 struct vs_handle {
@@ -102,6 +112,7 @@ struct vs_handle {
 	bool dir;
 	int fd;
 	int flags;            /* of open(2) */
+	bool keeps, listing;  /* of a directory: the guest keeps its list; counts in node->lists */
 	int plain;            /* the same file without O_APPEND, for pages written back; -1 */
 	pthread_mutex_t lock; /* of what follows */
 	char *entries;        /* of a directory: what getdents64(2) gave */
@@ -310,6 +321,12 @@ int vs_find(struct vs *s, struct vs_node *parent, const char *name, struct vs_no
 void vs_restamp(struct vs *s, struct vs_node *n, int fd);
 void vs_stamp(struct vs *s, struct vs_node *n, const struct stat *st);
 bool vs_stamp_is(const struct vs_stamp *a, const struct stat *st);
+/* The directory in which the guest knows the node, pinned, and its name there; or NULL. */
+struct vs_node *vs_place(struct vs *s, const struct vs_node *n, char name[VS_NAME_MAX + 1]);
+/* Whether that name leads elsewhere by now. True once a place. */
+bool vs_lost(struct vs *s, struct vs_node *n);
+/* Whether the guest knows the file as it is. Under the nodes' lock. */
+bool vs_is_known(const struct vs_node *n, const struct stat *st);
 /* For how long the guest may keep the attributes, in seconds. */
 uint64_t vs_attr_valid(const struct vs *s, const struct vs_node *n, const struct stat *st);
 /* Notifications: nobody waits for their effect. */

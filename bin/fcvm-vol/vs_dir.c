@@ -21,12 +21,66 @@ struct dirent64 { /* getdents64(2) */
 	char name[];
 } __attribute__((packed));
 
+/* The guest's kernel looks only at the first entries whether the list that it keeps is right, and a
+ * reader that is further on takes what another has added meanwhile. So all who add to one list must
+ * have begun with the same names: false to others, who read for themselves alone. */
+static bool begin_list(struct vs *s, struct vs_node *dir)
+{
+	uint64_t now = atomic_load(&dir->changes) + atomic_load(&dir->events);
+	bool same;
+
+	pthread_mutex_lock(&s->nodes.lock);
+	if (dir->lists == 0)
+		dir->lists_at = now;
+	same = dir->lists_at == now;
+	if (same)
+		dir->lists++;
+	pthread_mutex_unlock(&s->nodes.lock);
+	return same;
+}
+
+static void end_list(struct vs *s, struct vs_node *dir, struct vs_handle *h)
+{
+	pthread_mutex_lock(&s->nodes.lock);
+	if (h->listing)
+		dir->lists--;
+	h->listing = false;
+	pthread_mutex_unlock(&s->nodes.lock);
+}
+
+/* From the first entry once more. It cannot be told now to leave the list alone, so it counts. */
+static void again(struct vs *s, struct vs_node *dir, struct vs_handle *h)
+{
+	uint64_t now = atomic_load(&dir->changes) + atomic_load(&dir->events);
+
+	pthread_mutex_lock(&s->nodes.lock);
+	if (h->keeps && !h->listing) {
+		if (dir->lists++ == 0)
+			dir->lists_at = now;
+		h->listing = true;
+	}
+	pthread_mutex_unlock(&s->nodes.lock);
+}
+
+static int new_handle(struct vs_req *r, int fd, bool keep, struct fuse_open_out *out)
+{
+	bool list = keep && begin_list(r->s, r->node);
+	struct vs_handle *h;
+	int result;
+
+	result = vs_handle_new(&r->s->handles, r->node->id, fd, O_RDONLY, true, &out->fh);
+	h = result < 0 ? NULL : vs_handle_get(&r->s->handles, out->fh, r->node->id, true);
+	if (h)
+		h->keeps = h->listing = list;
+	vs_handle_put(&r->s->handles, h);
+	out->open_flags = (keep ? FOPEN_KEEP_CACHE : 0) | (list ? FOPEN_CACHE_DIR : 0);
+	return result;
+}
+
 int vs_opendir(struct vs_req *r)
 {
 	struct fuse_open_out *out = (struct fuse_open_out *)r->body;
 	int path = vs_node_fd(&r->s->nodes, r->node), fd, result;
-	bool keep;
-	uint64_t fh;
 
 	if (path < 0)
 		return path;
@@ -37,19 +91,19 @@ int vs_opendir(struct vs_req *r)
 		return -errno;
 	if (r->s->cache == VS_CACHE_AUTO && r->node->watch < 0)
 		vs_watch_node(r->s, r->node, path);
-	result = vs_handle_new(&r->s->handles, r->node->id, fd, O_RDONLY, true, &fh);
-	if (result < 0)
-		return result;
-	keep = r->s->cache == VS_CACHE_ALWAYS || r->node->watch >= 0;
-	*out = (struct fuse_open_out){
-	        .fh = fh, .open_flags = keep ? FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE : 0};
-	return sizeof *out;
+	*out = (struct fuse_open_out){0};
+	result = new_handle(r, fd, r->s->cache == VS_CACHE_ALWAYS || r->node->watch >= 0, out);
+	return result < 0 ? result : (int)sizeof *out;
 }
 
 int vs_releasedir(struct vs_req *r)
 {
 	const struct fuse_release_in *in = (const void *)r->arg;
+	struct vs_handle *h = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, true);
 
+	if (h)
+		end_list(r->s, r->node, h);
+	vs_handle_put(&r->s->handles, h);
 	vs_handle_close(&r->s->handles, in->fh, r->h->nodeid, true);
 	return 0;
 }
@@ -160,11 +214,15 @@ static int read_dir(struct vs_req *r, bool plus)
 	if (!h)
 		return -EBADF;
 	vs_mark(r, r->node);
+	if (in->offset == 0)
+		again(r->s, r->node, h);
 	pthread_mutex_lock(&h->lock);
 	result = go_to(h, (off_t)in->offset);
 	if (result == 0)
 		result = read_entries(r, h, in->size, plus);
 	pthread_mutex_unlock(&h->lock);
+	if (result == 0) /* the end: its list is complete */
+		end_list(r->s, r->node, h);
 	vs_handle_put(&r->s->handles, h);
 	if (plus)
 		r->valid = VS_ENTRIES;

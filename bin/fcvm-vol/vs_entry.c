@@ -12,6 +12,7 @@
 
 #define LONG_S  3600 /* of what is called back when it changes */
 #define SHORT_S 1
+#define TICK_MS 20 /* a file system's clock may stand still as long */
 
 struct vs_fdname vs_fdname(int fd)
 {
@@ -68,6 +69,50 @@ bool vs_stamp_is(const struct vs_stamp *a, const struct stat *st)
 {
 	return same_time(a->mtime, st->st_mtim) && same_time(a->ctime, st->st_ctim) &&
 	       a->size == st->st_size;
+}
+
+struct vs_node *vs_place(struct vs *s, const struct vs_node *n, char name[VS_NAME_MAX + 1])
+{
+	uint64_t parent;
+
+	*name = 0;
+	pthread_mutex_lock(&s->nodes.lock);
+	parent = n->parent;
+	if (n->name)
+		strcpy(name, n->name);
+	pthread_mutex_unlock(&s->nodes.lock);
+	return *name ? vs_node_get(&s->nodes, parent) : NULL;
+}
+
+bool vs_lost(struct vs *s, struct vs_node *n)
+{
+	char name[VS_NAME_MAX + 1];
+	struct vs_node *dir = n->lost ? NULL : vs_place(s, n, name);
+	int fd = dir ? vs_node_fd(&s->nodes, dir) : -1;
+	struct stat st;
+
+	if (fd >= 0)
+		n->lost = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != n->ino ||
+		          st.st_dev != n->dev;
+	vs_node_put(&s->nodes, dir);
+	return fd >= 0 && n->lost;
+}
+
+static bool young(const struct stat *st)
+{
+	struct timespec now;
+	int64_t age;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	age = (now.tv_sec - st->st_ctim.tv_sec) * 1000 +
+	      (now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+	return age >= 0 && age < TICK_MS;
+}
+
+/* Within one tick of the clock nothing is told by comparing times. */
+bool vs_is_known(const struct vs_node *n, const struct stat *st)
+{
+	return vs_stamp_is(&n->stamp, st) && (!young(st) || clock_ms() - n->own_ms < 2 * TICK_MS);
 }
 
 static void store(struct vs_node *n, const struct stat *st)

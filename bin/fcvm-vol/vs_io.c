@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* O_LARGEFILE, which a kernel that opens an inode for itself leaves out. */
+#define BY_PATH 0100000
 /* O_DIRECT is between the guest and its cache; here it would demand aligned memory. */
 #define FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME)
 
@@ -28,12 +30,34 @@ int vs_reopen(struct vs *s, struct vs_node *n, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A change by others may be so new that its event is still to come; whoever opens the file after it
+ * is to see it nevertheless. */
+static bool changed(struct vs *s, struct vs_node *n, int fd)
+{
+	struct stat st;
+	bool known;
+
+	if (atomic_load(&n->writing) || fstat(fd, &st) < 0)
+		return false;
+	pthread_mutex_lock(&s->nodes.lock);
+	known = vs_is_known(n, &st);
+	pthread_mutex_unlock(&s->nodes.lock);
+	return !known;
+}
+
 /* Pages that the guest has of the file are right as long as its changes are called back. */
-static uint32_t cache_flags(const struct vs *s, const struct vs_node *n)
+static uint32_t cache_flags(struct vs *s, struct vs_node *n, int fd)
 {
 	if (s->cache == VS_CACHE_NONE)
 		return FOPEN_DIRECT_IO;
-	return s->cache == VS_CACHE_ALWAYS || n->covered || n->watch >= 0 ? FOPEN_KEEP_CACHE : 0;
+	if (s->cache == VS_CACHE_ALWAYS)
+		return FOPEN_KEEP_CACHE;
+	if (!n->covered && n->watch < 0)
+		return 0;
+	if (!changed(s, n, fd))
+		return FOPEN_KEEP_CACHE;
+	vs_tell_inode(s, n->id, -1, 0); /* the size as well */
+	return 0;
 }
 
 int vs_open(struct vs_req *r)
@@ -45,6 +69,9 @@ int vs_open(struct vs_req *r)
 
 	if (r->s->readonly && ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return -EROFS;
+	/* The guest's kernel then looks its path up anew. */
+	if (r->s->cache == VS_CACHE_AUTO && in->flags & BY_PATH && vs_lost(r->s, r->node))
+		return -ESTALE;
 	if (flags & O_TRUNC)
 		atomic_fetch_add(&r->node->writing, 1);
 	fd = vs_reopen(r->s, r->node, flags);
@@ -60,7 +87,7 @@ int vs_open(struct vs_req *r)
 	result = vs_handle_new(&r->s->handles, r->node->id, fd, flags, false, &fh);
 	if (result < 0)
 		return result;
-	*out = (struct fuse_open_out){.fh = fh, .open_flags = cache_flags(r->s, r->node)};
+	*out = (struct fuse_open_out){.fh = fh, .open_flags = cache_flags(r->s, r->node, fd)};
 	return sizeof *out;
 }
 

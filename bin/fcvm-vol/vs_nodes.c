@@ -66,36 +66,6 @@ static void resize(struct vs_nodes *t)
 	free(old);
 }
 
-static bool more_slots(struct vs_nodes *t)
-{
-	uint32_t n = t->n_slots ? t->n_slots * 2 : 1024;
-	struct vs_node **v = realloc(t->slots, n * sizeof *v);
-
-	if (!v)
-		return false;
-	memset(v + t->n_slots, 0, (n - t->n_slots) * sizeof *v);
-	t->slots = v;
-	t->free_hint = t->n_slots;
-	t->n_slots = n;
-	return true;
-}
-
-/* The hint is never above the lowest free slot, so searching is short on the whole. */
-static uint32_t free_slot(struct vs_nodes *t)
-{
-	uint32_t i = t->free_hint < 2 ? 2 : t->free_hint;
-
-	while (i < t->n_slots && t->slots[i])
-		i++;
-	if (i >= t->n_slots) {
-		i = t->n_slots < 2 ? 2 : t->n_slots;
-		if (!more_slots(t))
-			return 0;
-	}
-	t->free_hint = i + 1;
-	return i;
-}
-
 static void close_fd(struct vs_nodes *t, struct vs_node *n)
 {
 	if (n->fd < 0)
@@ -156,7 +126,7 @@ int vs_nodes_init(struct vs_nodes *t, int root_fd, uint32_t open_max)
 	t->n_buckets = MIN_BUCKETS;
 	t->open_max = open_max;
 	root->fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
-	if (root->fd < 0 || fstat(root->fd, &st) < 0 || !more_slots(t)) {
+	if (root->fd < 0 || fstat(root->fd, &st) < 0 || !vs_slots_more(t)) {
 		int r = -errno;
 
 		free(root);
@@ -222,9 +192,10 @@ static void give_back(struct vs_nodes *t)
 	resize(t);
 	if (t->live > t->peak)
 		t->peak = t->live;
-	if (t->peak < 16384 || t->live > t->peak / 4)
+	if (t->peak < 64 || t->live > t->peak / 4)
 		return;
 	t->peak = t->live;
+	vs_slots_fewer(t);
 	malloc_trim(0);
 }
 
@@ -314,6 +285,7 @@ int vs_node_fd(struct vs_nodes *t, struct vs_node *n)
 
 static void place(struct vs_node *n, uint64_t parent, const char *name)
 {
+	n->lost = false;
 	if (n->id == FUSE_ROOT_ID || (n->name && n->parent == parent && !strcmp(n->name, name)))
 		return;
 	free(n->name);
@@ -327,7 +299,7 @@ static struct vs_node *fresh_node(struct vs_nodes *t, const struct stat *st)
 
 	if (!n)
 		return NULL;
-	n->id = free_slot(t);
+	n->id = vs_slot_free(t);
 	if (!n->id) {
 		free(n);
 		return NULL;

@@ -52,6 +52,7 @@ void vs_own_end(struct vs *s, struct vs_node *dir, struct vs_own *o, bool ok)
 {
 	char name[VS_NAME_MAX + 1];
 
+	atomic_fetch_add(&dir->changes, 1);
 	if (!o)
 		return;
 	memcpy(name, o->name, sizeof name);

@@ -4,7 +4,6 @@
  * names are announced before they are made and counted off; for content, what is there is compared
  * with what the guest was last told. */
 #include "vs.h"
-#include "clock.h"
 #include "strv.h"
 
 #include <errno.h>
@@ -17,11 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAMES    (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
-#define CONTENT  (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
-#define BUCKETS  4096
-#define QUIET_MS 5
-#define TICK_MS  20 /* a file system's clock may stand still as long */
+#define NAMES   (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define CONTENT (IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE)
+#define BUCKETS 4096
 
 /* --- which number stands for which node, under the nodes' lock ------------------------------- */
 
@@ -99,17 +96,6 @@ static void wait_for_writers(const struct vs_node *n)
 		nanosleep(&pause, NULL);
 }
 
-static bool young(const struct stat *st)
-{
-	struct timespec now;
-	int64_t age;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	age = (now.tv_sec - st->st_ctim.tv_sec) * 1000 +
-	      (now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
-	return age >= 0 && age < TICK_MS;
-}
-
 /* Compares a node with what the guest believes of it. Whether that was wrong. */
 static bool look_at(struct vs *s, struct vs_node *n, uint32_t mask)
 {
@@ -124,9 +110,7 @@ static bool look_at(struct vs *s, struct vs_node *n, uint32_t mask)
 		return true;
 	}
 	pthread_mutex_lock(&s->nodes.lock);
-	/* Within one tick of the clock nothing is told by comparing times. */
-	known = vs_stamp_is(&n->stamp, &st) &&
-	        (!young(&st) || clock_ms() - n->own_ms < 2 * TICK_MS);
+	known = vs_is_known(n, &st);
 	content = mask & (IN_MODIFY | IN_CLOSE_WRITE) || st.st_size != n->stamp.size ||
 	          st.st_mtim.tv_sec != n->stamp.mtime.tv_sec ||
 	          st.st_mtim.tv_nsec != n->stamp.mtime.tv_nsec;
@@ -192,16 +176,9 @@ static void changed_name(struct vs *s, struct vs_node *dir, const char *name, ui
 /* Whether the name by which the guest knows the node leads to it no longer. */
 static void doubt_place(struct vs *s, struct vs_node *n)
 {
-	char name[VS_NAME_MAX + 1] = "";
-	struct vs_node *dir;
-	uint64_t parent;
+	char name[VS_NAME_MAX + 1];
+	struct vs_node *dir = vs_place(s, n, name);
 
-	pthread_mutex_lock(&s->nodes.lock);
-	parent = n->parent;
-	if (n->name)
-		strcpy(name, n->name);
-	pthread_mutex_unlock(&s->nodes.lock);
-	dir = *name ? vs_node_get(&s->nodes, parent) : NULL;
 	if (dir)
 		vs_doubt(s, dir, name, 0);
 	vs_node_put(&s->nodes, dir);
@@ -250,10 +227,7 @@ static void event(struct vs *s, const struct inotify_event *ev)
 
 static void *watcher(void *arg)
 {
-	/* Events of one burst are alike and merge while nobody reads them. */
-	const struct timespec burst = {.tv_nsec = 300000};
 	struct vs *s = arg;
-	int64_t last = 0;
 	char buf[65536] __attribute__((aligned(8)));
 	struct pollfd p[2] = {{.fd = s->watch.inotify, .events = POLLIN},
 	        {.fd = s->watch.stop, .events = POLLIN}};
@@ -265,8 +239,6 @@ static void *watcher(void *arg)
 			return NULL;
 		if (p[1].revents)
 			return NULL;
-		if (clock_ms() - last < QUIET_MS)
-			nanosleep(&burst, NULL);
 		while ((n = read(s->watch.inotify, buf, sizeof buf)) > 0)
 			for (char *at = buf; at < buf + n;) {
 				const struct inotify_event *ev = (void *)at;

@@ -14,6 +14,7 @@ vol_mount() {
 	fcvm-vol mount "$@" "$SRC" "$MNT" 3>&- 2>"$BATS_TEST_TMPDIR/mount.err" &
 	MOUNTER=$!
 	wait_for 20 mountpoint -q "$MNT"
+	# shellcheck disable=SC2034 # the caller's
 	SERVER=$(pgrep -P "$MOUNTER")
 }
 
@@ -28,4 +29,3 @@ vol_unmount() {
 holds() { [[ $(cat "$MNT/$1" 2>/dev/null) == "$2" ]]; }
 missing() { [[ ! -e $MNT/$1 ]]; }
 there() { [[ -e $MNT/$1 ]]; }
-descriptors() { find "/proc/$SERVER/fd" -mindepth 1 | wc -l; }

@@ -31,9 +31,13 @@ as_user() {
 	as_user mkdir -m 700 run
 	as_user fcvm setup
 	[[ -f $home/.local/share/fcvm/setup.json ]] || fail "no setup in the user's own directory"
-	run -7 --separate-stderr as_user fcvm run "oci:$home/hello" -- sh -c 'id -u; echo err >&2; exit 7'
+	as_user mkdir share
+	run -7 --separate-stderr as_user fcvm run -v "$home/share:/share" "oci:$home/hello" -- sh -c 'id -u
+		touch /share/f && chown 1 /share/f; echo err >&2; exit 7'
 	is "$output" 0
-	is "$stderr" err
+	# No subordinate ids: the file cannot be anybody else's.
+	is "$stderr" $'chown: /share/f: Operation not permitted\nerr'
+	is "$(stat -c %u:%g share/f)" 12345:12345
 	is "$(find "$home/run/fcvm" -mindepth 1 ! -name .lock)" ''
 }
 

@@ -122,6 +122,27 @@ static void round_trips(void)
 	is_int(g.result, 0, "an unmount is a good end");
 }
 
+/* A file is opened as it was called back before, so nothing of that may come later. */
+static void an_open_waits_for_notes(void)
+{
+	struct fuse_out_header h = {0};
+	unsigned notes = 0;
+	struct rig g;
+
+	rig_start(&g);
+	request(&g, FUSE_OPEN, 2, 48);
+	ok(arrives(&g, 48), "an open reaches the server");
+	for (size_t i = 0; i < 200; i++) /* each of a length of its own, or they were one */
+		answer(&g, FUSE_NOTIFY_INVAL_INODE, 0, 40 + 8 * i);
+	answer(&g, 0, 2, 32);
+	while (notes < 200 && delivered(&g, &h) > 0 && h.unique == 0)
+		notes++;
+	is_int((int)notes, 200, "all that was called back before the reply comes before it");
+	is_int(delivered(&g, &h), 32, "then the reply");
+	is_int((int)h.unique, 2, "of the open");
+	rig_end(&g);
+}
+
 static void server_goes(void)
 {
 	struct fuse_out_header h;
@@ -202,6 +223,7 @@ int main(void)
 	is_int(hello("SSH-2.0-whatever", &e), -1, "another protocol");
 	is_str(e.text, "the volume's server has another protocol", "is said, too");
 	round_trips();
+	an_open_waits_for_notes();
 	server_goes();
 	server_is_bad(15, 6, "a length that is too small");
 	server_is_bad(FUSERELAY_MAX + 1, 6, "one that is too large");
