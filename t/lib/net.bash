@@ -47,6 +47,19 @@ net_stop() {
 }
 
 on_host() { nsenter -n -t "$HOST_PID" -- "$@"; }
+
+# What runs a guest's fcvm-net on the host: as root, or, after net_as_user, as somebody without any
+# right, who has /dev/net/tun as udev makes it.
+net_as_root() { net_run=(nsenter -n -t "$HOST_PID" --); }
+net_as_user() {
+	local tun=$BATS_FILE_TMPDIR/tun
+	[[ -e $tun ]] || mknod -m 666 "$tun" c 10 200
+	# shellcheck disable=SC2016 # the inner shell's
+	net_run=(nsenter -n -t "$HOST_PID" -- unshare -m sh -ec '
+		mount --bind "$0" /dev/net/tun
+		exec setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs "$@"'
+		"$tun")
+}
 in_world() { nsenter -n -t "$WORLD_PID" -- "$@"; }
 
 # serve WORD… -- NETPEER-ARGUMENTS…: a server; its pid is added to $servers, its output is a file.
@@ -64,7 +77,8 @@ serve() {
 guest() {
 	local name=$1 before after
 	split "${@:2}"
-	nsenter -n -t "$HOST_PID" -- fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}" >"$BATS_TEST_TMPDIR/$name.out" \
+	[[ -v net_run ]] || net_as_root
+	"${net_run[@]}" fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}" >"$BATS_TEST_TMPDIR/$name.out" \
 		2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
 	export guest_pid=$!
 	servers+=("$guest_pid")
@@ -80,7 +94,8 @@ serving_guest() {
 in_guest() {
 	local before after
 	split "$@"
-	on_host fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}"
+	[[ -v net_run ]] || net_as_root
+	"${net_run[@]}" fcvm-net "${before[@]}" -- "$TAPGUEST" "${after[@]}"
 }
 
 # A function in the background is a shell, whose child is what was started.

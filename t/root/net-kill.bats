@@ -20,13 +20,17 @@ settled() {
 teardown_file() { [[ -z ${HOST_PID:-} ]] || net_stop; }
 
 setup() {
-	held=$BATS_TEST_TMPDIR/held
+	net_as_root
+	held_dir=$(mktemp -d /tmp/fcvm-held.XXXXXX)
+	chmod 777 "$held_dir" # also for an ordinary user's processes
+	held=$held_dir/held
 	mapfile -t steps < <(grep -rhoE 'failpoint\("[a-z-]+"\)' "$ROOT/bin/fcvm-net" | cut -d'"' -f2 | sort -u)
 	before=$(state)
 }
 teardown() {
 	# shellcheck disable=SC2046 # words
 	kill -9 $(marked) 2>/dev/null || :
+	rm -rf "$held_dir"
 }
 
 # All of the host that a network could leave something in.
@@ -47,7 +51,7 @@ marked() {
 
 start() { # STEP OPTION…
 	rm -f "$held"
-	FCVM_FAILPOINT=$1 FCVM_FAILPOINT_FILE=$held FCVM_NAME=victim nsenter -n -t "$HOST_PID" -- \
+	FCVM_FAILPOINT=$1 FCVM_FAILPOINT_FILE=$held FCVM_NAME=victim "${net_run[@]}" \
 		"$ROOT/build/t/fcvm-net" "${@:2}" -- true >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	main=$!
 	held_or_gone() { [[ -e $held ]] || gone "$main"; }
@@ -81,6 +85,11 @@ kill_all() {
 }
 
 @test "rootless" { kill_all every --network rootless -p 8080:80 --net-name shop; }
+
+@test "rootless, as an ordinary user" {
+	net_as_user
+	kill_all first -p 8080:80
+}
 
 @test "bridged" { kill_all first --network bridged -p 8080:80; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Networks under load: many connections, many machines at once, as root and as an ordinary user.
-# Needs root to make a stand-in for the machine and for the internet.
+# Networks under load: many connections, many machines at once. Needs root to make a stand-in for the
+# machine and for the internet.
 
 load ../lib/helper
 load ../lib/net
@@ -16,18 +16,6 @@ teardown_file() { net_end_file; }
 setup() { servers=(); }
 teardown() { stop_servers; }
 
-# user_net OPTION… -- PROGRAM…: fcvm-net on the host as a user without any right.
-user_net() {
-	mkdir -p "$BATS_TEST_TMPDIR/user"
-	[[ -e $BATS_TEST_TMPDIR/user/tun ]] || mknod -m 666 "$BATS_TEST_TMPDIR/user/tun" c 10 200
-	cp -u "$ROOT/build/bin/fcvm-net" "$TAPGUEST" "$NETPEER" "$BATS_TEST_TMPDIR/user"
-	nsenter -n -t "$HOST_PID" -- unshare -m sh -ec '
-		mount --bind "$0/tun" /dev/net/tun
-		mount --bind "$0" /mnt
-		exec setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs \
-			/mnt/fcvm-net "$@"' "$BATS_TEST_TMPDIR/user" "$@" 3>&-
-}
-
 @test "5000 connections out, 200 at once: none is lost" {
 	for mode in rootless bridged; do
 		run -0 in_guest --network "$mode" -- "$NETPEER" many "$WORLD4" 7 5000 200
@@ -41,15 +29,6 @@ user_net() {
 		is "$(on_host "$NETPEER" many "$(own_address "$mode")" 8080 5000 200)" 5000 "$mode"
 		stop_servers
 	done
-}
-
-@test "an ordinary user's connections are not lost either" {
-	user_net -p 8080:80 -- /mnt/tapguest /mnt/netpeer serve :: 80 >"$BATS_TEST_TMPDIR/g.out" 2>"$BATS_TEST_TMPDIR/g.err" &
-	servers+=($!)
-	wait_for 20 grep -q ready "$BATS_TEST_TMPDIR/g.out" || fail "$(cat "$BATS_TEST_TMPDIR"/g.*)"
-	is "$(on_host "$NETPEER" many "$(own_address g)" 8080 1000 100)" 1000
-	run -0 user_net -- /mnt/tapguest /mnt/netpeer many "$WORLD4" 7 1000 100
-	is "$output" 1000
 }
 
 @test "one machine's end never hurts another's ports" {

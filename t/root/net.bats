@@ -5,14 +5,11 @@
 
 load ../lib/helper
 load ../lib/net
+load ../lib/net-tests
 
 setup_file() {
 	net_start_file
-	serve in_world -- serve "$WORLD4" 7 world
-	serve in_world -- serve "$WORLD6" 7 world
-	serve in_world -- dns 198.51.100.53 192.0.2.99
-	serve on_host -- serve "$HOST4" 8 host
-	serve on_host -- serve 127.0.0.1 9 loopback
+	net_servers
 	export file_servers=${servers[*]}
 }
 
@@ -20,7 +17,6 @@ teardown_file() { net_end_file; }
 setup() { servers=(); }
 teardown() { stop_servers; }
 
-peer() { on_host "$NETPEER" "$@"; }
 own_address_known() { [[ -n $(own_address "$1") ]]; }
 
 # Nothing of a guest whose processes had these pids: no process, link or table.
@@ -29,18 +25,6 @@ nothing_left() {
 	for pid; do gone "$pid" || return; done
 	[[ $(on_host ip -br link | awk '{ print $1 }' | paste -sd ' ') == 'lo wire@if2' ]] &&
 		[[ -z $(on_host nft list tables) ]]
-}
-
-outward() { # MODE
-	run -0 in_guest --network "$1" --dns 198.51.100.53 -- sh -ec "
-		$NETPEER line $WORLD4 7 a
-		$NETPEER udp $WORLD4 7 b
-		$NETPEER line $WORLD6 7 c
-		$NETPEER udp $WORLD6 7 d
-		busybox ping -c1 -W5 $WORLD4 >/dev/null
-		busybox ping -c1 -W5 $WORLD6 >/dev/null
-		$NETPEER line $HOST4 8 e"
-	is "$(sed 's/ from.*:/:/' <<<"$output" | paste -sd ' ')" 'world: a world: b world: c world: d host: e'
 }
 
 @test "rootless: TCP, UDP and ping reach the world and the host, with both protocols" {
@@ -92,16 +76,7 @@ outward() { # MODE
 }
 
 @test "a name is resolved over UDP and TCP, and by the next resolver if one is dead" {
-	for dns in '--dns 198.51.100.53' '--dns 198.51.100.54 --dns 198.51.100.53' \
-		'--dns 203.0.113.77 --dns 198.51.100.53'; do
-		# shellcheck disable=SC2086 # words
-		run -0 in_guest --network rootless $dns -- sh -ec "
-			$NETPEER lookup 10.0.2.1 a.example
-			$NETPEER lookup fd00:0:0:2::1 a.example
-			$NETPEER lookup 10.0.2.1 a.example tcp
-			$NETPEER lookup fd00:0:0:2::1 a.example tcp"
-		is "$output" "$(printf '192.0.2.99\n%.0s' 1 2 3 4)" "$dns"
-	done
+	names rootless
 }
 
 @test "a resolver on the host's loopback address serves, and none at all is a failure said at once" {
@@ -119,22 +94,6 @@ outward() { # MODE
 		fcvm-net --network rootless --json -- $TAPGUEST $NETPEER lookup 10.0.2.1 a.example"
 	has "$output" 192.0.2.99
 	has "$(tr -d ' \n' <<<"$output")" '"search":["one.example","two.example"]'
-}
-
-published() { # MODE
-	serving_guest g --network "$1" -p 8080:80 -p 8081:80/udp -p "$HOST4:8082:80" \
-		-p "[2001:db8:1::2]:8083:80" -p 0.0.0.0:8084:80/udp
-	local own
-	own=$(own_address g)
-	is "$(err_of g)" "fcvm-net: 8080 answers on $own and on localhost
-fcvm-net: 8081/udp answers on $own and on localhost"
-	for a in "$own" 127.0.0.1 ::1; do
-		has "$(peer tcp "$a" 8080 tcp)" 'tcp'
-		has "$(peer udp "$a" 8081 udp)" 'udp'
-	done
-	has "$(in_world "$NETPEER" tcp "$HOST4" 8082 four)" four
-	has "$(in_world "$NETPEER" tcp 2001:db8:1::2 8083 six)" six
-	has "$(in_world "$NETPEER" udp "$HOST4" 8084 any)" any
 }
 
 @test "rootless: published ports answer on the own address, localhost and HOSTIP" {
@@ -155,16 +114,7 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 }
 
 @test "ten guests publish the same port at once, each on its own address" {
-	local addresses=()
-	for i in {1..10}; do guest "g$i" --network rootless -p 8080:80 -- "$NETPEER" serve :: 80 "guest$i"; done
-	for i in {1..10}; do
-		wait_for 60 grep -q ready "$BATS_TEST_TMPDIR/g$i.out" || fail "$(err_of "g$i")"
-		addresses+=("$(own_address "g$i")")
-		has "$(peer tcp "${addresses[-1]}" 8080 x)" "guest$i from"
-	done
-	is "$(printf '%s\n' "${addresses[@]}" | sort -u | wc -l)" 10
-	is "$(cat "$BATS_TEST_TMPDIR"/g*.err | grep -c 'and on')" 1 'guests on localhost'
-	is "$(cat "$BATS_TEST_TMPDIR"/g*.err | grep -c 'localhost:8080 is taken')" 9
+	ten_guests
 }
 
 @test "a port that is not to be had is an error that names it" {
@@ -295,25 +245,6 @@ fcvm-net: 8081/udp answers on $own and on localhost"
 	kill -9 "$(pgrep -P "$(pgrep -P "$guest_pid" -x uplink)")"
 	wait_for 5 grep -q 'pasta ended' "$BATS_TEST_TMPDIR/g.err"
 	has "$(err_of g)" 'the guest has no network any more'
-}
-
-@test "an ordinary user has a network without any privilege" {
-	mknod "$BATS_TEST_TMPDIR/tun" c 10 200
-	chmod 666 "$BATS_TEST_TMPDIR/tun"
-	cp "$ROOT/build/bin/fcvm-net" "$TAPGUEST" "$NETPEER" "$BATS_TEST_TMPDIR"
-	run -0 on_host unshare -m sh -ec "
-		mount --bind $BATS_TEST_TMPDIR/tun /dev/net/tun
-		mount --bind $BATS_TEST_TMPDIR /mnt
-		exec setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set=-all --no-new-privs \
-			/mnt/fcvm-net -p 8080:80 --dns 198.51.100.53 -- sh -c '
-				id -u; grep CapEff /proc/self/status
-				exec /mnt/tapguest sh -c \"/mnt/netpeer line $WORLD4 7 a; /mnt/netpeer lookup 10.0.2.1 a.example\"'"
-	has "$output" 'world from 203.0.113.2: a'
-	has "$output" 192.0.2.99
-	has "$output" $'12345\nCapEff:\t0000000000000000'
-	run -125 on_host setpriv --reuid 12345 --regid 12345 --clear-groups \
-		fcvm-net --network bridged -- true
-	is "$output" 'fcvm-net: --network bridged needs root: use --network rootless'
 }
 
 @test "a host that does not forward is told how to, and is not changed" {
