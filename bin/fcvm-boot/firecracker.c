@@ -200,13 +200,8 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
 	struct firecracker *f = xcalloc(1, sizeof *f);
 
-	*v = (struct vmm){.ops = &vmm_firecracker,
-	        .memory = -1,
-	        .agent = -1,
-	        .listen = -1,
-	        .console = -1,
-	        .proc.pidfd = -1,
-	        .own = f};
+	*v = vmm_none(&vmm_firecracker);
+	v->own = f;
 	*f = (struct firecracker){.api.fd = -1, .log = -1, .parent = -1, .dir = -1};
 	v->log = memfd_create("firecracker.log", MFD_CLOEXEC);
 	if (strcmp(c->accel, "kvm") != 0) {

@@ -239,14 +239,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	int r;
 
 	arch_clock_start(&clock);
-	*v = (struct vmm){.ops = &vmm_qemu,
-	        .agent = -1,
-	        .listen = -1,
-	        .console = -1,
-	        .monitor = -1,
-	        .log = -1,
-	        .memory = -1,
-	        .proc.pidfd = -1};
+	*v = vmm_none(&vmm_qemu);
 	r = open_all(v, c, &in, e);
 	if (r == 0) {
 		machine_args(&argv, c, v->memory);

@@ -64,6 +64,19 @@ struct vmm {
 	void *own;            /* the back end's */
 };
 
+/* Before anything of it is open. */
+static inline struct vmm vmm_none(const struct vmm_ops *ops)
+{
+	return (struct vmm){.ops = ops,
+	        .agent = -1,
+	        .listen = -1,
+	        .console = -1,
+	        .monitor = -1,
+	        .log = -1,
+	        .memory = -1,
+	        .proc.pidfd = -1};
+}
+
 struct vmm_ops {
 	const char *name;
 	/* Whether it can run here: 0 and its version in `version`, or -1 with e filled. */
