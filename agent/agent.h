@@ -43,6 +43,7 @@ struct agent {
 	struct freeze {
 		struct hold *hold; /* NULL: nothing is held */
 		cpu_set_t cpus;    /* the agent's when it is not */
+		char *rt_runtime;  /* the setting then; NULL: there is none */
 		bool can_end_tcp;
 	} freeze;
 	bool have_image;

@@ -8,14 +8,17 @@
 #include "freeze.h"
 #include "clock.h"
 #include "clone.h"
+#include "cpu.h"
 #include "exec.h"
 #include "interface.h"
 #include "status.h"
 #include "xio.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -25,7 +28,7 @@
 #define HOLD_MS     20000 /* for all CPUs to be held, on a host that is busy */
 #define RT_RUNTIME  "/proc/sys/kernel/sched_rt_runtime_us"
 #define RT_NO_LIMIT "-1"
-#define RT_DEFAULT  "950000"
+#define RT_MAX      32 /* bytes of that text */
 
 /* Shared with the processes that hold the other CPUs. */
 struct hold {
@@ -57,7 +60,7 @@ static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
-		__builtin_ia32_pause();
+		cpu_relax();
 	_exit(0);
 }
 
@@ -70,7 +73,10 @@ static void let_go(struct freeze *z)
 	__atomic_store_n(&z->hold->release, 1, __ATOMIC_SEQ_CST);
 	sched_setscheduler(0, SCHED_OTHER, &p);
 	sched_setaffinity(0, sizeof z->cpus, &z->cpus);
-	write_existing(RT_RUNTIME, RT_DEFAULT);
+	if (z->rt_runtime)
+		write_existing(RT_RUNTIME, z->rt_runtime);
+	free(z->rt_runtime);
+	z->rt_runtime = NULL;
 	munmap(z->hold, sizeof *z->hold);
 	z->hold = NULL;
 }
@@ -105,6 +111,7 @@ static int hold_cpus(struct freeze *z, int own)
 static int hold_all(struct freeze *z, struct err *e)
 {
 	int own = -1;
+	size_t n;
 
 	z->hold = mmap(
 	        NULL, sizeof *z->hold, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -116,7 +123,8 @@ static int hold_all(struct freeze *z, struct err *e)
 	if (sched_getaffinity(0, sizeof z->cpus, &z->cpus) == 0)
 		for (own = 0; own < CPU_SETSIZE - 1 && !CPU_ISSET((size_t)own, &z->cpus);)
 			own++;
-	write_existing(RT_RUNTIME, RT_NO_LIMIT);
+	if (read_file_at(AT_FDCWD, RT_RUNTIME, RT_MAX, &z->rt_runtime, &n) == 0)
+		write_existing(RT_RUNTIME, RT_NO_LIMIT);
 	if (own < 0 || set_cpu(own) < 0 || set_priority(0) < 0 || hold_cpus(z, own) < 0) {
 		err_sys(e, "cannot hold the machine's processors");
 		let_go(z);

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # For tests of snapshots: a data directory of the file's own, over the kernel, images and disks that
-# all tests share, and one VM to take snapshots of.
+# all tests share, and one VM to take snapshots of; so the tests of a file run one after another.
 
 setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # one VM, one name for clones
 	fcvm setup
 	IMAGE=oci:$(hello_image)
 	fcvm-cache pull "$IMAGE"
