@@ -48,5 +48,6 @@ tty=1 stdin=open exec_ settings -it NAME sh -c 'stty -a'
 tty=1 stdin=open status=7 exec_ status -it NAME sh -c 'exit 7'
 tty=1 stdin=open ready=ready act='type_in "typed\r"' exec_ typed -it NAME sh -c 'echo ready; read a; echo "got $a"'
 tty=1 stdin=open ready=ready act='type_in "\004"' exec_ end-of-file-typed -it NAME sh -c 'echo ready; cat; echo end'
+# Without its echo, which the kernel writes before or after what the trap does.
 tty=1 stdin=open ready=ready act='type_in "\003"' status=8 exec_ interrupt-typed -it NAME \
-	sh -c 'trap "echo caught; exit 8" INT; echo ready; while :; do sleep 0.1; done'
+	sh -c 'stty -echo; trap "echo caught; exit 8" INT; echo ready; while :; do sleep 0.1; done'
