@@ -40,7 +40,8 @@ another() {
 	fcvm-plan make --config "$dir/config.json" --name x --memory 128m --network none "$IMAGE" true \
 		>"$BATS_TEST_TMPDIR/plan.json"
 	another
-	cp "$FCVM_DATA_DIR"/kernels/*/vmlinux "$BATS_TEST_TMPDIR/vmlinux"
+	id=$(sed -n 's/^ *"kernel": *"\([0-9a-f]*\)".*/\1/p' "$FCVM_DATA_DIR/setup.json")
+	cp "$FCVM_DATA_DIR/kernels/$id/vmlinux" "$BATS_TEST_TMPDIR/vmlinux"
 	another --kernel "$BATS_TEST_TMPDIR/vmlinux"
 	id=$(sed -n 's/^ *"initrd": *"\([0-9a-f]*\)".*/\1/p' "$FCVM_DATA_DIR/setup.json")
 	cp "$FCVM_DATA_DIR/initrds/$id/initrd" "$BATS_TEST_TMPDIR/initrd"
