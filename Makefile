@@ -217,7 +217,7 @@ soak: $(NEEDS) $(B)/tests ## what takes long: volumes under random work for SOAK
 	@t/stress/soak
 	@t/stress/walk 1000000
 	@GIT_FILES=5000 SMALL_FILES=30000 TORTURE_FILES=1000 C_FILES=40 FIO_SIZE=8m BATS_TEST_TIMEOUT=3600 \
-	  FILTER='root/volumes-vm' JOBS=1 t/run root
+	  JOBS=1 t/run soak
 	@NET_MACHINES=100 FILTER='root/net-load' JOBS=1 t/run root
 	@MEM_MIB=1024 MEM_CLIENTS=20 MEM_TOUCHES=8192 FILTER='root/mem' JOBS=1 t/run root
 
