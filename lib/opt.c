@@ -285,3 +285,14 @@ int opt_parse(const struct opt_spec *spec, int argc, char **argv, void *target, 
 	}
 	return i;
 }
+
+int opt_verb(const struct opt_spec *spec, const char *word, const char *const *verbs, struct err *e)
+{
+	const char *close = opt_closest(word, verbs);
+
+	for (int i = 0; verbs[i]; i++)
+		if (!strcmp(verbs[i], word))
+			return i;
+	return opt_usage(spec, e, "unknown verb '%s'%s%s%s", word, close ? " (did you mean '" : "",
+	        close ? close : "", close ? "'?)" : "");
+}

@@ -60,4 +60,8 @@ int opt_usage(const struct opt_spec *spec, struct err *e, const char *fmt, ...)
 /* The known word closest to `word` in a NULL-terminated list, or NULL if none is close. */
 const char *opt_closest(const char *word, const char *const *known);
 
+/* Which of a NULL-terminated list of verbs it is; or -1 with e filled, and the closest named. */
+int opt_verb(
+        const struct opt_spec *spec, const char *word, const char *const *verbs, struct err *e);
+
 #endif

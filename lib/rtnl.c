@@ -310,18 +310,25 @@ int rtnl_veth(struct rtnl *r, const char *name, const char *peer, int netns_fd, 
 	return do_it(r, &q);
 }
 
-int rtnl_way_prefix(struct rtnl *r, int family, const void *destination)
+/* The route of a packet to the destination, with these RTM_F_*. 0 or -errno. */
+static int get_route(
+        struct rtnl *r, int family, const void *destination, unsigned flags, union answer *a)
 {
 	struct request q;
-	union answer a;
-	int e;
 
 	begin(&q, RTM_GETROUTE, 0, sizeof q.route);
 	q.route.rtm_family = (uint8_t)family;
 	q.route.rtm_dst_len = (uint8_t)(8 * size_of(family));
-	q.route.rtm_flags = RTM_F_FIB_MATCH;
+	q.route.rtm_flags = flags;
 	add(&q, RTA_DST, destination, size_of(family));
-	e = talk(r, &q, &a, false, NULL);
+	return talk(r, &q, a, false, NULL);
+}
+
+int rtnl_way_prefix(struct rtnl *r, int family, const void *destination)
+{
+	union answer a;
+	int e = get_route(r, family, destination, RTM_F_FIB_MATCH, &a);
+
 	return e < 0 ? e : ((struct rtmsg *)NLMSG_DATA(&a.h))->rtm_dst_len;
 }
 
@@ -329,16 +336,10 @@ int rtnl_way_out(struct rtnl *r, int family, const void *destination, void *sour
 {
 	const uint32_t *oif;
 	const void *from;
-	struct request q;
 	union answer a;
-	int e;
+	int e = get_route(r, family, destination, 0, &a);
 
-	begin(&q, RTM_GETROUTE, 0, sizeof q.route);
-	q.route.rtm_family = (uint8_t)family;
-	q.route.rtm_dst_len = (uint8_t)(8 * size_of(family));
-	add(&q, RTA_DST, destination, size_of(family));
 	memset(source, 0, size_of(family));
-	e = talk(r, &q, &a, false, NULL);
 	if (e < 0)
 		return e;
 	if (((struct rtmsg *)NLMSG_DATA(&a.h))->rtm_type != RTN_UNICAST)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 #define COLUMNS_MAX 64
@@ -130,4 +131,13 @@ void show_table(FILE *out, const struct strv *rows)
 		}
 		fputc('\n', out);
 	}
+}
+
+void show_utc(char out[SHOW_UTC], int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, SHOW_UTC, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(out, SHOW_UTC, "-");
 }

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "lock.h"
 #include "name.h"
+#include "saved.h"
 #include "sha256.h"
 #include "snapshots_own.h"
 #include "status.h"
@@ -14,10 +15,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
 
 static const char *const file_names[SNAPSHOT_FILES] = {"state", "memory", "scratch", "root.sqfs"};
 enum { STATE, MEMORY, SCRATCH, ROOT };
@@ -80,22 +78,10 @@ void snapshot_close(struct snapshot *found)
 	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
 }
 
-/* Memory and disks are too large to be read at every start, so the time of the last change tells;
- * the image's file is shared with the store of images. */
-static json_t *stamp(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	return json_pack("{s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
-	        (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
-}
-
 static int check_file(int fd, const json_t *meta, const char *name, struct err *e)
 {
 	const json_t *then = json_object_get(json_object_get(meta, "files"), name);
-	auto_json json_t *now = stamp(fd);
+	auto_json json_t *now = saved_stamp(fd);
 
 	if (now && json_equal(json_object_get(now, "size"), json_object_get(then, "size")) == 0)
 		return err_set(e, FCVM_EX_DATA, "its %s has %lld bytes and not %lld", name,
@@ -103,17 +89,6 @@ static int check_file(int fd, const json_t *meta, const char *name, struct err *
 		        (long long)json_integer_value(json_object_get(then, "size")));
 	if (!now || !json_equal(now, then))
 		return err_set(e, FCVM_EX_DATA, "its %s was changed", name);
-	return 0;
-}
-
-static int check_state(int fd, const json_t *meta, struct err *e)
-{
-	const char *want = json_string_value(json_object_get(meta, "stateHash"));
-	char hex[SHA256_HEX];
-
-	if (!want || lseek(fd, 0, SEEK_SET) < 0 || sha256_fd(fd, hex) < 0 || strcmp(hex, want) ||
-	        lseek(fd, 0, SEEK_SET) < 0)
-		return err_set(e, FCVM_EX_DATA, "its state was changed");
 	return 0;
 }
 
@@ -135,7 +110,9 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 		if (check_file(fd, found->meta, file_names[i], e) < 0)
 			return -1;
 	}
-	return check_state(found->files.state, found->meta, e);
+	return saved_hash_is(found->files.state, found->meta)
+	               ? 0
+	               : err_set(e, FCVM_EX_DATA, "its state was changed");
 }
 
 int snapshots_find(
@@ -165,21 +142,15 @@ int snapshots_find(
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e)
 {
 	auto_fd int store = snapshots_lock(s, e);
-	int r;
 
 	*n = (struct snapshot_new){.dir = -1, .files = SNAPSHOT_FILES_NONE};
 	if (store < 0)
 		return -1;
 	snapshots_clean(s);
-	r = mkdtemp_at(s->dir, SNAPSHOT_NEW, n->name, sizeof n->name, 0700);
-	if (r < 0) {
-		errno = -r;
-		n->name[0] = 0;
-		return err_sys(e, "cannot make a snapshot in %s", s->path);
-	}
-	n->dir = openat(s->dir, n->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (n->dir < 0 || flock(n->dir, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(e, "cannot lock a snapshot in %s", s->path);
+	n->dir = saved_dir_new(
+	        s->dir, SNAPSHOT_NEW, n->name, sizeof n->name, "a snapshot", s->path, e);
+	if (n->dir < 0)
+		return -1;
 	for (size_t i = 0; i < ROOT; i++) {
 		*file_of(&n->files, i) =
 		        openat(n->dir, file_names[i], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -188,14 +159,6 @@ int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct er
 	}
 	failpoint("snapshot-begun");
 	return 0;
-}
-
-/* A time that no later change can have, however coarse the clock of the file system is. */
-static int settle(int fd)
-{
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2}};
-
-	return fsync(fd) < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 /* The image's file: a link to it where there can be one. What has lost all its names gets a copy.
@@ -211,7 +174,7 @@ static int keep_root(const struct snapshot_new *n)
 		return 0;
 	fd = openat(n->dir, file_names[ROOT], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	r = fd < 0 ? -errno : copy_sparse(n->files.root, fd);
-	return r < 0 ? r : settle(fd);
+	return r < 0 ? r : saved_settle(fd);
 }
 
 static void make_id(char id[SNAPSHOT_ID])
@@ -233,7 +196,7 @@ static int describe(const struct snapshot_new *n, json_t *meta)
 	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
 		auto_fd int fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-		if (fd < 0 || json_object_set_new(files, file_names[i], stamp(fd)) < 0 ||
+		if (fd < 0 || json_object_set_new(files, file_names[i], saved_stamp(fd)) < 0 ||
 		        (i == STATE && sha256_fd(fd, hash) < 0)) {
 			json_decref(files);
 			return -EIO;
@@ -277,7 +240,7 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 	int r = 0;
 
 	for (size_t i = 0; i < ROOT && r == 0; i++)
-		r = settle(*file_of(&n->files, i));
+		r = saved_settle(*file_of(&n->files, i));
 	failpoint("snapshot-synced");
 	if (r == 0)
 		r = keep_root(n);

@@ -3,6 +3,7 @@
 #include "failpoint.h"
 #include "json.h"
 #include "name.h"
+#include "saved.h"
 #include "snapshots_own.h"
 #include "strv.h"
 #include "xio.h"
@@ -11,21 +12,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-
-static bool starts(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
-/* Nobody holds the lock of a directory whose maker is dead. */
-static bool is_dead(const struct snapshots *s, const char *name)
-{
-	auto_fd int dir = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	return dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0;
-}
 
 void snapshots_clean(const struct snapshots *s)
 {
@@ -41,12 +27,12 @@ void snapshots_clean(const struct snapshots *s)
 	for (size_t i = 0; i < names.n; i++) {
 		const char *name = names.v[i];
 
-		if (starts(name, SNAPSHOT_OLD) &&
+		if (saved_has_prefix(name, SNAPSHOT_OLD) &&
 		        renameat2(s->dir, name, s->dir, name + strlen(SNAPSHOT_OLD),
 		                RENAME_NOREPLACE) == 0)
 			continue;
-		if (starts(name, SNAPSHOT_OLD) || starts(name, SNAPSHOT_GONE) ||
-		        (starts(name, SNAPSHOT_NEW) && is_dead(s, name)))
+		if (saved_has_prefix(name, SNAPSHOT_OLD) || saved_has_prefix(name, SNAPSHOT_GONE) ||
+		        (saved_has_prefix(name, SNAPSHOT_NEW) && saved_is_abandoned(s->dir, name)))
 			remove_tree_at(s->dir, name);
 	}
 }
@@ -61,21 +47,6 @@ int snapshots_sweep(const struct snapshots *s, struct err *e)
 	return 0;
 }
 
-/* The image's file is shared with the store of images, and counts there. */
-static void measure(int dir, struct snapshot_entry *entry)
-{
-	DIR *d = opendir_at(dir, ".");
-	struct dirent *ent;
-	struct stat st;
-
-	while (d && (ent = readdir(d)))
-		if (fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		        S_ISREG(st.st_mode) && st.st_nlink == 1)
-			entry->bytes += (uint64_t)st.st_blocks * 512;
-	if (d)
-		closedir(d);
-}
-
 static struct snapshot_entry read_entry(const struct snapshots *s, const char *tag)
 {
 	auto_fd int dir = openat(s->dir, tag, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -83,7 +54,7 @@ static struct snapshot_entry read_entry(const struct snapshots *s, const char *t
 
 	if (dir < 0)
 		return entry;
-	measure(dir, &entry);
+	entry.bytes = saved_bytes(dir); /* the image's file counts in its own store */
 	entry.meta = json_load_at(dir, SNAPSHOT_META, NULL);
 	entry.made = json_integer_value(json_object_get(entry.meta, "created"));
 	return entry;

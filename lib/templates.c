@@ -4,6 +4,7 @@
 #include "failpoint.h"
 #include "json.h"
 #include "num.h"
+#include "saved.h"
 #include "status.h"
 #include "strv.h"
 #include "templates_own.h"
@@ -11,7 +12,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -80,32 +80,11 @@ void template_files_close(struct template_files *f)
 	}
 }
 
-static json_t *stamp(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	return json_pack("{s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
-	        (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
-}
-
-/* Whether a file is as it was when it was written. Of the memory, too large to be read at every
- * start, the time of the last change tells. */
 static bool unchanged(int fd, const json_t *doc, const char *name)
 {
-	auto_json json_t *now = stamp(fd);
+	auto_json json_t *now = saved_stamp(fd);
 
 	return now && json_equal(now, json_object_get(json_object_get(doc, "files"), name));
-}
-
-static bool hash_matches(int fd, const json_t *doc)
-{
-	const char *want = json_string_value(json_object_get(doc, "stateHash"));
-	char hex[SHA256_HEX];
-
-	return want && lseek(fd, 0, SEEK_SET) == 0 && sha256_fd(fd, hex) == 0 &&
-	       !strcmp(hex, want) && lseek(fd, 0, SEEK_SET) == 0;
 }
 
 bool templates_find(const struct templates *t, const char *key, struct template_files *f)
@@ -122,7 +101,7 @@ bool templates_find(const struct templates *t, const char *key, struct template_
 		*file_of(f, i) = fd;
 		good = fd >= 0 && unchanged(fd, doc, file_names[i]);
 	}
-	if (good && hash_matches(f->state, doc)) {
+	if (good && saved_hash_is(f->state, doc)) {
 		futimens(dir, NULL);
 		return true;
 	}
@@ -133,21 +112,15 @@ bool templates_find(const struct templates *t, const char *key, struct template_
 int templates_begin(const struct templates *t, struct template_new *n, struct err *e)
 {
 	auto_fd int store = templates_lock(t, "", true, e);
-	int r;
 
 	*n = (struct template_new){.dir = -1, .files = TEMPLATE_FILES_NONE};
 	if (store < 0)
 		return -1;
 	templates_sweep(t);
-	r = mkdtemp_at(t->dir, TEMPLATE_NEW, n->name, sizeof n->name, 0700);
-	if (r < 0) {
-		errno = -r;
-		n->name[0] = 0;
-		return err_sys(e, "cannot make a template in %s", t->path);
-	}
-	n->dir = openat(t->dir, n->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (n->dir < 0 || flock(n->dir, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(e, "cannot lock a template in %s", t->path);
+	n->dir = saved_dir_new(
+	        t->dir, TEMPLATE_NEW, n->name, sizeof n->name, "a template", t->path, e);
+	if (n->dir < 0)
+		return -1;
 	for (size_t i = 0; i < FILES; i++) {
 		*file_of(&n->files, i) =
 		        openat(n->dir, file_names[i], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -156,14 +129,6 @@ int templates_begin(const struct templates *t, struct template_new *n, struct er
 	}
 	failpoint("template-begun");
 	return 0;
-}
-
-/* A time that no later change can have, however coarse the clock of the file system is. */
-static int settle(int fd)
-{
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2}};
-
-	return fsync(fd) < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 /* The description: what the machine is, and how the files were when they were complete. */
@@ -176,7 +141,8 @@ static json_t *describe(const struct template_new *n, const json_t *machine)
 
 	good = lseek(f.state, 0, SEEK_SET) == 0 && sha256_fd(f.state, hash) == 0;
 	for (size_t i = 0; i < FILES; i++)
-		good = json_object_set_new(files, file_names[i], stamp(*file_of(&f, i))) == 0 &&
+		good = json_object_set_new(files, file_names[i], saved_stamp(*file_of(&f, i))) ==
+		               0 &&
 		       good;
 	if (good)
 		return json_pack("{s:i, s:I, s:s, s:o, s:O}", "fcvmTemplate", 1, "created",
@@ -215,7 +181,7 @@ int templates_keep(const struct templates *t, struct template_new *n, const char
 	int r = 0;
 
 	for (size_t i = 0; i < FILES && r == 0; i++)
-		r = settle(*file_of(&n->files, i));
+		r = saved_settle(*file_of(&n->files, i));
 	failpoint("template-synced");
 	doc = r == 0 ? describe(n, machine) : NULL;
 	if (r == 0)

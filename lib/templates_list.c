@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "failpoint.h"
 #include "json.h"
+#include "saved.h"
 #include "strv.h"
 #include "templates_own.h"
 #include "xio.h"
@@ -9,25 +10,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 static bool is_key(const char *name)
 {
 	return strspn(name, "0123456789abcdef") == SHA256_HEX - 1 && !name[SHA256_HEX - 1];
-}
-
-static bool starts(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
-/* Nobody holds the lock of a directory whose maker is dead. */
-static bool is_dead(const struct templates *t, const char *name)
-{
-	auto_fd int dir = openat(t->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	return dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0;
 }
 
 void templates_sweep(const struct templates *t)
@@ -37,39 +24,29 @@ void templates_sweep(const struct templates *t)
 	struct dirent *ent;
 
 	while (d && (ent = readdir(d)))
-		if (starts(ent->d_name, TEMPLATE_OLD) || starts(ent->d_name, TEMPLATE_NEW))
+		if (saved_has_prefix(ent->d_name, TEMPLATE_OLD) ||
+		        saved_has_prefix(ent->d_name, TEMPLATE_NEW))
 			strv_add(&names, ent->d_name);
 	if (d)
 		closedir(d);
 	for (size_t i = 0; i < names.n; i++)
-		if (starts(names.v[i], TEMPLATE_OLD) || is_dead(t, names.v[i]))
+		if (saved_has_prefix(names.v[i], TEMPLATE_OLD) ||
+		        saved_is_abandoned(t->dir, names.v[i]))
 			remove_tree_at(t->dir, names.v[i]);
-}
-
-static void measure(int dir, struct template_entry *entry)
-{
-	DIR *d = opendir_at(dir, ".");
-	struct dirent *ent;
-	struct stat st;
-
-	while (d && (ent = readdir(d)))
-		if (fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			entry->bytes += (uint64_t)st.st_blocks * 512;
-	if (d)
-		closedir(d);
-	if (fstat(dir, &st) == 0)
-		entry->used = st.st_mtim.tv_sec;
 }
 
 static struct template_entry read_entry(const struct templates *t, const char *key)
 {
 	auto_fd int dir = openat(t->dir, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct template_entry entry = {.bytes = 0};
+	struct stat st;
 
 	snprintf(entry.key, sizeof entry.key, "%s", key);
 	if (dir < 0)
 		return entry;
-	measure(dir, &entry);
+	entry.bytes = saved_bytes(dir);
+	if (fstat(dir, &st) == 0)
+		entry.used = st.st_mtim.tv_sec;
 	entry.doc = json_load_at(dir, TEMPLATE_META, NULL);
 	return entry;
 }

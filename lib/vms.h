@@ -62,4 +62,9 @@ int vms_resolve_one(const char *base, const struct vms_selector *s, struct vms *
 const char *vm_text(const struct vm *vm, const char *key);
 json_int_t vm_number(const struct vm *vm, const char *key);
 
+/* Waits until a VM that has ended has left its name: with its lock file, opened while it was there,
+ * or -1. */
+int vm_open_lock(const struct vm *vm);
+void vm_wait_gone(int lock);
+
 #endif

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "lock.h"
 #include "name.h"
+#include "show.h"
 #include "status.h"
 #include "xio.h"
 
@@ -76,12 +77,9 @@ static json_t *label_object(const struct strv *labels)
 static json_t *description(
         const char *name, const struct strv *labels, bool anonymous, bool temporary)
 {
-	char when[64];
-	time_t now = time(NULL);
-	struct tm tm;
+	char when[SHOW_UTC];
 
-	gmtime_r(&now, &tm);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	show_utc(when, time(NULL));
 	return json_pack("{s:s, s:s, s:s, s:o, s:{}, s:s, s:b, s:b}", "Name", name, "Driver",
 	        "local", "CreatedAt", when, "Labels", label_object(labels), "Options", "Scope",
 	        "local", "Anonymous", (int)anonymous, "Temporary", (int)temporary);

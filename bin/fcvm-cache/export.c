@@ -2,6 +2,7 @@
 #include "export.h"
 #include "cleanup.h"
 #include "sha256.h"
+#include "show.h"
 #include "sqfs_mend.h"
 #include "status.h"
 #include "strv.h"
@@ -169,16 +170,13 @@ static json_t *describe(const struct export_job *j, const struct blobs *b, const
         const char *root_hex, uint64_t size)
 {
 	json_t *layers = json_array(), *doc;
-	char digest[80], platform[100], when[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	char digest[80], platform[100], when[SHOW_UTC];
 
 	for (size_t i = 0; i < j->manifest->n; i++)
 		json_array_append_new(layers, json_string(j->manifest->layers[i].digest));
 	snprintf(digest, sizeof digest, "sha256:%s", root_hex);
 	platform_of(j, b->config_doc, platform);
-	gmtime_r(&now, &tm);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	show_utc(when, time(NULL));
 	doc = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:o,s:s}", "image", id, "manifest", j->digest,
 	        "source", j->source, "platform", platform, "pulled", when, "rootSize",
 	        (json_int_t)size, "rootDigest", digest, "layers", layers, "version", FCVM_VERSION);

@@ -106,29 +106,14 @@ static int verb_pull(struct store *s, const struct cache_opts *o, char **args, s
 	return status;
 }
 
-static const struct {
-	const char *name;
-	verb_fn *run;
-} verbs[] = {
-        {"pull", verb_pull},
-        {"ls", verb_ls},
-        {"rm", verb_rm},
-        {"prune", verb_prune},
-        {"verify", verb_verify},
-        {"inspect", verb_inspect},
-};
-
 static verb_fn *find(const char *name, struct err *e)
 {
 	static const char *const names[] = {"pull", "ls", "rm", "prune", "verify", "inspect", NULL};
-	const char *close = opt_closest(name, names);
+	static verb_fn *const verbs[] = {
+	        verb_pull, verb_ls, verb_rm, verb_prune, verb_verify, verb_inspect};
+	int i = opt_verb(&spec, name, names, e);
 
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (!strcmp(verbs[i].name, name))
-			return verbs[i].run;
-	opt_usage(&spec, e, "unknown verb '%s'%s%s%s", name, close ? " (did you mean '" : "",
-	        close ? close : "", close ? "'?)" : "");
-	return NULL;
+	return i < 0 ? NULL : verbs[i];
 }
 
 int main(int argc, char **argv)

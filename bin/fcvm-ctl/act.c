@@ -80,16 +80,3 @@ int act_each(const struct vms *vms, const json_t *request, int timeout_ms, struc
 	*e = failed;
 	return -1;
 }
-
-int act_open_lock(const struct vm *vm)
-{
-	auto_free char *path = xasprintf("%s/lock", vm->dir);
-
-	return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-}
-
-void act_wait_gone(int lock)
-{
-	while (lock >= 0 && flock(lock, LOCK_SH) < 0 && errno == EINTR)
-		;
-}

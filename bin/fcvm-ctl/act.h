@@ -28,11 +28,6 @@ void act_keep(struct err *failed, const struct err *e);
 /* One VM and one request: the answer, a new reference, or NULL with e filled. */
 json_t *act_ask(const struct vm *vm, json_t *request, struct err *e);
 
-/* Waits until a VM that has ended has left its name: with its lock file, opened while it was there,
- * or -1. */
-int act_open_lock(const struct vm *vm);
-void act_wait_gone(int lock);
-
 /* A member of a request, or of a whole one with one member. */
 json_t *act_request(const char *type);
 

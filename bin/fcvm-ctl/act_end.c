@@ -57,7 +57,7 @@ static int await(struct asked *a, enum act_tell what, struct err *e)
 	if (answer && (!type || strcmp(type, "ENDED") != 0))
 		return err_set(e, FCVM_EX_FAIL, "%s: the VM answered something else", a->vm->name);
 	if (what != ACT_TELL_STATUS)
-		act_wait_gone(a->lock);
+		vm_wait_gone(a->lock);
 	return tell(a->vm,
 	        answer ? (int)json_integer_value(json_object_get(answer, "status")) : FCVM_EX_FAIL,
 	        what);
@@ -67,7 +67,7 @@ static void ask(struct asked *a, const json_t *request, struct err *failed)
 {
 	struct err e;
 
-	a->lock = act_open_lock(a->vm);
+	a->lock = vm_open_lock(a->vm);
 	if (control_connect(a->vm->dir, &a->c, &e) == 0 &&
 	        control_send(&a->c, json_deep_copy(request), &e) == 0)
 		return;
@@ -89,7 +89,7 @@ static int answer(struct asked *a, enum act_tell what, struct err *e)
 		return await(a, what, e);
 	if (!a->missed)
 		return 0; /* it was said already */
-	act_wait_gone(a->lock);
+	vm_wait_gone(a->lock);
 	status = recorded(a->vm);
 	if (status < 0 && what == ACT_TELL_STATUS)
 		return err_set(e, FCVM_EX_NOTFOUND, "%s has ended, and nothing was kept of it",

@@ -112,7 +112,7 @@ static int follow(int dirfd, const struct log_want *w, struct err *e)
 static int logs_of(
         const struct opts *o, const struct vm *vm, const struct log_want *w, struct err *e)
 {
-	auto_fd int dirfd = -1, lock = act_open_lock(vm);
+	auto_fd int dirfd = -1, lock = vm_open_lock(vm);
 	int r = LOG_GONE;
 
 	if (!strcmp(vm_text(vm, "log"), "none"))
@@ -124,7 +124,7 @@ static int logs_of(
 		return err_set(
 		        e, FCVM_EX_NOTFOUND, "the log of %s was removed meanwhile", vm->name);
 	if (r == LOG_GONE)
-		act_wait_gone(lock);
+		vm_wait_gone(lock);
 	return r;
 }
 

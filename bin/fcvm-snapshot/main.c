@@ -43,13 +43,6 @@ static const struct opt_spec spec = {
         .table = table,
 };
 
-static const struct {
-	const char *name;
-	tool_verb *run;
-} verbs[] = {{"create", tool_create}, {"ls", tool_ls}, {"inspect", tool_inspect}, {"rm", tool_rm},
-        {"prune", tool_prune}, {"options", tool_options}, {"plan", tool_plan}};
-#define N_VERBS (sizeof verbs / sizeof *verbs)
-
 const char *tool_word(char **words, const char *verb, const char *what, struct err *e)
 {
 	if (words[0] && !words[1])
@@ -60,17 +53,13 @@ const char *tool_word(char **words, const char *verb, const char *what, struct e
 
 static tool_verb *find(const char *name, struct err *e)
 {
-	const char *names[N_VERBS + 1] = {0}, *close;
+	static const char *const names[] = {
+	        "create", "ls", "inspect", "rm", "prune", "options", "plan", NULL};
+	static tool_verb *const verbs[] = {
+	        tool_create, tool_ls, tool_inspect, tool_rm, tool_prune, tool_options, tool_plan};
+	int i = opt_verb(&spec, name, names, e);
 
-	for (size_t i = 0; i < N_VERBS; i++) {
-		if (!strcmp(verbs[i].name, name))
-			return verbs[i].run;
-		names[i] = verbs[i].name;
-	}
-	close = opt_closest(name, names);
-	opt_usage(&spec, e, "unknown verb '%s'%s%s%s", name, close ? " (did you mean '" : "",
-	        close ? close : "", close ? "'?)" : "");
-	return NULL;
+	return i < 0 ? NULL : verbs[i];
 }
 
 /* Options may follow words; *words gets those. */

@@ -4,29 +4,16 @@
 #include "control.h"
 #include "dirs.h"
 #include "json.h"
-#include "strv.h"
 #include "snapshot_tool.h"
 #include "vms.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-/* The VM is gone when its lock is. */
-static void wait_gone(int lock)
-{
-	while (lock >= 0 && flock(lock, LOCK_SH) < 0 && errno == EINTR)
-		;
-}
 
 int tool_create(const struct snapshots *s, const struct tool_opts *o, char **words, struct err *e)
 {
 	auto_free char *base = dirs_run();
 	auto_vms struct vms vms = {0};
 	auto_json json_t *answer = NULL;
-	auto_free char *lock_path = NULL;
 	auto_fd int lock = -1;
 	struct vms_selector who = {.words = words, .n_words = 1};
 	struct control c = {.fd = -1};
@@ -35,9 +22,8 @@ int tool_create(const struct snapshots *s, const struct tool_opts *o, char **wor
 	(void)s;
 	if (!tool_word(words, "create", "VM", e) || vms_resolve_one(base, &who, &vms, e) < 0)
 		return -1;
-	lock_path = xasprintf("%s/lock", vms.v[0].dir);
 	if (o->stop)
-		lock = open(lock_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		lock = vm_open_lock(&vms.v[0]);
 	if (control_connect(vms.v[0].dir, &c, e) == 0 &&
 	        control_send(&c,
 	                json_pack("{s:s, s:s*, s:b}", "type", "SNAPSHOT", "tag", o->tag, "stop",
@@ -47,8 +33,7 @@ int tool_create(const struct snapshots *s, const struct tool_opts *o, char **wor
 	control_close(&c);
 	if (!answer)
 		return err_prefix(e, "%s", vms.v[0].name);
-	if (o->stop)
-		wait_gone(lock);
+	vm_wait_gone(lock);
 	made = json_object_get(answer, "answer");
 	if (o->json)
 		json_print(made);

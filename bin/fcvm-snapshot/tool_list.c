@@ -3,12 +3,12 @@
 #include "cleanup.h"
 #include "json.h"
 #include "msg.h"
+#include "show.h"
 #include "snapshot_tool.h"
 #include "status.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static json_t *machine(const json_t *meta, const char *key)
 {
@@ -24,12 +24,9 @@ static const char *text(const json_t *meta, const char *key)
 
 static void print_row(const struct snapshot_entry *s)
 {
-	time_t made = (time_t)s->made;
-	char when[24] = "-";
-	struct tm tm;
+	char when[SHOW_UTC];
 
-	if (gmtime_r(&made, &tm))
-		strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	show_utc(when, s->made);
 	printf("%-20s  %-16s  %6lldM  %7.1fM  %-20s  %s\n", s->tag, text(s->meta, "vm"),
 	        (long long)json_integer_value(machine(s->meta, "memory")) >> 20,
 	        (double)s->bytes / (1 << 20), when, s->meta ? text(s->meta, "image") : "(damaged)");

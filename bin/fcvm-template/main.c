@@ -5,12 +5,12 @@
 #include "json.h"
 #include "msg.h"
 #include "opt.h"
+#include "show.h"
 #include "status.h"
 #include "templates.h"
 #include "xio.h"
 
 #include <string.h>
-#include <time.h>
 
 struct template_opts {
 	bool json, quiet, all;
@@ -48,12 +48,9 @@ static const char *reference(const struct template_entry *t)
 
 static void print_row(const struct template_entry *t)
 {
-	time_t used = (time_t)t->used;
-	struct tm tm;
-	char when[24] = "-";
+	char when[SHOW_UTC];
 
-	if (gmtime_r(&used, &tm))
-		strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	show_utc(when, t->used);
 	printf("%.12s  %4lld  %6lldM  %7.1fM  %-20s  %s\n", t->key,
 	        (long long)json_integer_value(member(t, "cpus")),
 	        (long long)json_integer_value(member(t, "memory")) >> 20,
@@ -182,29 +179,23 @@ static int verb_prune(
 	return r;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(const struct templates *, const struct template_opts *, char **, struct err *);
-} verbs[] = {{"ls", verb_ls}, {"rm", verb_rm}, {"prune", verb_prune}};
+typedef int verb_fn(const struct templates *, const struct template_opts *, char **, struct err *);
 
 static int verb(const char *name, const struct template_opts *o, char **words, struct err *e)
 {
 	static const char *const names[] = {"ls", "rm", "prune", NULL};
-	const char *close = opt_closest(name, names);
+	static verb_fn *const verbs[] = {verb_ls, verb_rm, verb_prune};
+	int i = opt_verb(&spec, name, names, e), r;
+	auto_free char *data = dirs_data();
+	struct templates t;
 
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (!strcmp(verbs[i].name, name)) {
-			auto_free char *data = dirs_data();
-			struct templates t;
-			int r = templates_open(&t, data, e);
-
-			if (r == 0)
-				r = verbs[i].run(&t, o, words, e);
-			templates_close(&t);
-			return r;
-		}
-	return opt_usage(&spec, e, "unknown verb '%s'%s%s%s", name, close ? " (did you mean '" : "",
-	        close ? close : "", close ? "'?)" : "");
+	if (i < 0)
+		return -1;
+	r = templates_open(&t, data, e);
+	if (r == 0)
+		r = verbs[i](&t, o, words, e);
+	templates_close(&t);
+	return r;
 }
 
 int main(int argc, char **argv)

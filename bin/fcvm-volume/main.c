@@ -273,14 +273,9 @@ static verb_fn *find_verb(const char *name, struct err *e)
 {
 	static const char *const names[] = {"ls", "create", "rm", "inspect", "prune", NULL};
 	static verb_fn *const verbs[] = {verb_ls, verb_create, verb_rm, verb_inspect, verb_prune};
-	const char *close = opt_closest(name, names);
+	int i = opt_verb(&spec, name, names, e);
 
-	for (size_t i = 0; names[i]; i++)
-		if (!strcmp(names[i], name))
-			return verbs[i];
-	opt_usage(&spec, e, "unknown verb '%s'%s%s%s", name, close ? " (did you mean '" : "",
-	        close ? close : "", close ? "'?)" : "");
-	return NULL;
+	return i < 0 ? NULL : verbs[i];
 }
 
 static int run(int argc, char **argv, struct opts *o, struct err *e)

@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: MIT
 # What is tested of networks for root and for ordinary users alike; needs ../lib/net.
 
-# In setup_file: who answers in the world and on the host.
-net_servers() {
+# The frame of a file of them: who answers in the world and on the host is there for all its tests.
+setup_file() {
+	net_start_file
 	serve in_world -- serve "$WORLD4" 7 world
 	serve in_world -- serve "$WORLD6" 7 world
 	serve in_world -- dns 198.51.100.53 192.0.2.99
 	serve on_host -- serve "$HOST4" 8 host
 	serve on_host -- serve 127.0.0.1 9 loopback
+	export file_servers=${servers[*]}
 }
+
+teardown_file() { net_end_file; }
+setup() { servers=(); }
+teardown() { stop_servers; }
 
 peer() { on_host "$NETPEER" "$@"; }
 

@@ -45,20 +45,17 @@ teardown() { stop_servers; }
 # many_at_once MODE: machines that start at once, each publishing one port; when all are there, each
 # is asked, and all end at once.
 many_at_once() {
-	local i n=${NET_MACHINES:-20} dir=$BATS_TEST_TMPDIR/$1
-	mkdir "$dir"
+	local i n=${NET_MACHINES:-20} addresses=()
 	for ((i = 0; i < n; i++)); do
-		on_host fcvm-net --network "$1" -p 8080:80 -- "$TAPGUEST" "$NETPEER" serve :: 80 "guest$i" \
-			>"$dir/$i.out" 2>"$dir/$i.err" 3>&- &
-		servers+=($!)
+		guest "$1$i" --network "$1" -p 8080:80 -- "$NETPEER" serve :: 80 "guest$i"
 	done
 	for ((i = 0; i < n; i++)); do
-		wait_for 120 grep -q ready "$dir/$i.out" || fail "$1 $i: $(cat "$dir/$i.err")"
-		sed -n 's/.* answers on \([0-9.]*\).*/\1/p' "$dir/$i.err" | head -1 >"$dir/$i.at"
+		wait_for 120 grep -q ready "$BATS_TEST_TMPDIR/$1$i.out" || fail "$1 $i: $(err_of "$1$i")"
+		addresses+=("$(own_address "$1$i")")
 	done
-	is "$(cat "$dir"/*.at | sort -u | wc -l)" "$n" "$1: addresses"
+	is "$(printf '%s\n' "${addresses[@]}" | sort -u | wc -l)" "$n" "$1: addresses"
 	for ((i = 0; i < n; i++)); do
-		has "$(on_host "$NETPEER" tcp "$(<"$dir/$i.at")" 8080 x)" "guest$i from" "$1 $i"
+		has "$(on_host "$NETPEER" tcp "${addresses[i]}" 8080 x)" "guest$i from" "$1 $i"
 	done
 	stop_servers
 	servers=()

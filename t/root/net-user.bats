@@ -7,18 +7,11 @@ load ../lib/helper
 load ../lib/net
 load ../lib/net-tests
 
-setup_file() {
-	net_start_file
-	net_servers
-	export file_servers=${servers[*]}
-}
-
-teardown_file() { net_end_file; }
 setup() {
-	servers=()
+	servers=() # of lib/net.bash
+	export servers
 	net_as_user
 }
-teardown() { stop_servers; }
 
 @test "without any privilege: TCP, UDP and ping reach the world and the host, with both protocols" {
 	outward rootless

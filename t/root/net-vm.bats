@@ -36,7 +36,7 @@ setup() {
 }
 
 teardown() {
-	fcvm rm --force -t 0 --ignore "$name" "$name-2" >/dev/null 2>&1 || :
+	fcvm rm --force -t 0 --ignore "$name" >/dev/null 2>&1 || :
 }
 
 # nginx, and a UDP server that answers "echo" and what it heard.
@@ -65,28 +65,26 @@ answers() { # HOST[:PORT-OF-TCP] ADDRESS PORT-OF-UDP
 	is "$(page "$1")" "$name" "TCP $1"
 	is "$(on_host "$NETPEER" udp "$2" "$3" hello)" 'echo hello' "UDP $2"
 }
-
-@test "rootless: nginx and a UDP server answer on the own address, localhost and HOSTIP, IPv4 and IPv6" {
-	web --network rootless -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp" \
-		-p "[2001:db8:1::2]:8081:80" -p "[2001:db8:1::2]:9010:9/udp" 2>/dev/null
+answers_everywhere() {
 	local own
 	own=$(fcvm inspect --format '{{.address}}' "$name")
 	answers "$own:8080" "$own" 9009
 	answers 127.0.0.1:8080 127.0.0.1 9009
 	answers '[::1]:8080' ::1 9009
 	answers "$HOST4:8081" "$HOST4" 9010
+}
+
+@test "rootless: nginx and a UDP server answer on the own address, localhost and HOSTIP, IPv4 and IPv6" {
+	web --network rootless -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp" \
+		-p "[2001:db8:1::2]:8081:80" -p "[2001:db8:1::2]:9010:9/udp" 2>/dev/null
+	answers_everywhere
 	answers '[2001:db8:1::2]:8081' 2001:db8:1::2 9010
 	is "$(in_world curl -sS -m 20 "http://$HOST4:8081/name")" "$name"
 }
 
 @test "bridged: nginx and a UDP server answer on the own addresses, localhost and HOSTIP" {
 	web --network bridged -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp" 2>/dev/null
-	local own
-	own=$(fcvm inspect --format '{{.address}}' "$name")
-	answers "$own:8080" "$own" 9009
-	answers 127.0.0.1:8080 127.0.0.1 9009
-	answers '[::1]:8080' ::1 9009
-	answers "$HOST4:8081" "$HOST4" 9010
+	answers_everywhere
 }
 
 @test "from inside: a name, an address of either protocol, and the host" {

@@ -7,16 +7,6 @@ load ../lib/helper
 load ../lib/net
 load ../lib/net-tests
 
-setup_file() {
-	net_start_file
-	net_servers
-	export file_servers=${servers[*]}
-}
-
-teardown_file() { net_end_file; }
-setup() { servers=(); }
-teardown() { stop_servers; }
-
 own_address_known() { [[ -n $(own_address "$1") ]]; }
 
 # Nothing of a guest whose processes had these pids: no process, link or table.
