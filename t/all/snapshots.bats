@@ -11,6 +11,7 @@ source_vm() {
 }
 
 teardown() {
+	[[ ! -v terminal ]] || close_terminals
 	fcvm stop --ignore -t 0 --name clone >/dev/null
 }
 
@@ -90,6 +91,8 @@ for line in sys.stdin: s.sendall(line.encode())' "$address" <"$conn" &
 	type_line "fcvm run -it --name typed --memory 128m --rootfs-size 64m --network none $IMAGE sh"
 	until_shows '^/ #$'
 	type_line 'word=before; stty -echo'
+	until_shows '^/ # word=before; stty -echo$'
+	until_shows '^/ #$' # else the clone would write the prompt
 	fcvm snapshot create typed --stop
 	until_shows 'outer>$'
 	type_line 'clear; fcvm snapshot run typed --name clone'
