@@ -52,11 +52,11 @@ static int set_priority(int below)
 	return sched_setscheduler(0, SCHED_FIFO, &p);
 }
 
-/* It begins with the agent's priority on the agent's CPU. There it stays one below, for when the
- * agent has to wait. */
+/* It begins with the agent's priority on the agent's CPU, and stays one below: for when the agent
+ * has to wait, and because the relays of volumes are to work for it. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
-	if (own ? set_priority(1) < 0 : set_cpu(cpu) < 0)
+	if (set_priority(1) < 0 || (!own && set_cpu(cpu) < 0))
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
@@ -154,8 +154,10 @@ void agent_freeze(struct agent *a)
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
 		clone_rehearse(a);
-		if (hold_all(&a->freeze, &e) < 0)
+		if (volumes_rest(&a->volumes, &e) < 0 || hold_all(&a->freeze, &e) < 0) {
 			why = e.text;
+			agent_unfreeze(a);
+		}
 	}
 	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));
 }
@@ -168,6 +170,8 @@ bool agent_is_frozen(const struct agent *a)
 void agent_unfreeze(struct agent *a)
 {
 	let_go(&a->freeze);
+	volumes_go_on(&a->volumes, false);
+	volumes_calm(&a->volumes);
 }
 
 int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
@@ -176,6 +180,8 @@ int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
 
 	if (!agent_is_frozen(a))
 		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
+	/* First: what is asked below may be on a volume. */
+	volumes_go_on(&a->volumes, true);
 	r = clone_become(a, message, files, e);
 	if (r == 0) {
 		exec_lose_all(a);

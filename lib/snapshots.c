@@ -17,8 +17,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-static const char *const file_names[SNAPSHOT_FILES] = {"state", "memory", "scratch", "root.sqfs"};
-enum { STATE, MEMORY, SCRATCH, ROOT };
+static const char *const file_names[SNAPSHOT_FILES] = {
+        "state", "memory", "scratch", "volumes", "root.sqfs"};
+enum { STATE, MEMORY, SCRATCH, VOLUMES, ROOT };
 
 int snapshots_open(struct snapshots *s, const char *data_dir, struct err *e)
 {
@@ -54,7 +55,8 @@ int snapshots_lock(const struct snapshots *s, struct err *e)
 
 static int *file_of(struct snapshot_files *f, size_t i)
 {
-	int *const fds[SNAPSHOT_FILES] = {&f->state, &f->memory, &f->scratch, &f->root};
+	int *const fds[SNAPSHOT_FILES] = {
+	        &f->state, &f->memory, &f->scratch, &f->volumes, &f->root};
 
 	return fds[i];
 }
@@ -110,9 +112,11 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 		if (check_file(fd, found->meta, file_names[i], e) < 0)
 			return -1;
 	}
-	return saved_hash_is(found->files.state, found->meta)
-	               ? 0
-	               : err_set(e, FCVM_EX_DATA, "its state was changed");
+	if (!saved_hash_is(found->files.state, found->meta, "stateHash"))
+		return err_set(e, FCVM_EX_DATA, "its state was changed");
+	if (!saved_hash_is(found->files.volumes, found->meta, "volumesHash"))
+		return err_set(e, FCVM_EX_DATA, "what is known of its volumes was changed");
+	return 0;
 }
 
 int snapshots_find(
@@ -189,7 +193,7 @@ static void make_id(char id[SNAPSHOT_ID])
 
 static int describe(const struct snapshot_new *n, json_t *meta)
 {
-	char hash[SHA256_HEX], id[SNAPSHOT_ID];
+	char state[SHA256_HEX], volumes[SHA256_HEX], id[SNAPSHOT_ID];
 	json_t *files = json_object();
 
 	make_id(id);
@@ -197,14 +201,16 @@ static int describe(const struct snapshot_new *n, json_t *meta)
 		auto_fd int fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 		if (fd < 0 || json_object_set_new(files, file_names[i], saved_stamp(fd)) < 0 ||
-		        (i == STATE && sha256_fd(fd, hash) < 0)) {
+		        (i == STATE && sha256_fd(fd, state) < 0) ||
+		        (i == VOLUMES && sha256_fd(fd, volumes) < 0)) {
 			json_decref(files);
 			return -EIO;
 		}
 	}
 	json_object_set_new(meta, "fcvmSnapshot", json_integer(SNAPSHOT_FORMAT));
 	json_object_set_new(meta, "id", json_string(id));
-	json_object_set_new(meta, "stateHash", json_string(hash));
+	json_object_set_new(meta, "stateHash", json_string(state));
+	json_object_set_new(meta, "volumesHash", json_string(volumes));
 	json_object_set_new(meta, "files", files);
 	return 0;
 }

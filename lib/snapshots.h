@@ -28,12 +28,14 @@ struct snapshot_files {
 	int state;   /* of the devices */
 	int memory;  /* the guest's */
 	int scratch; /* its disk: to be copied */
+	int volumes; /* the sessions of its volumes' servers, in the machine's order; empty without
+	              */
 	int root;    /* the image's root file system; in the making: borrowed */
 };
-#define SNAPSHOT_FILES 4
-#define SNAPSHOT_FILES_NONE    \
-	{                      \
-		-1, -1, -1, -1 \
+#define SNAPSHOT_FILES 5
+#define SNAPSHOT_FILES_NONE        \
+	{                          \
+		-1, -1, -1, -1, -1 \
 	}
 void snapshot_files_close(struct snapshot_files *f);
 

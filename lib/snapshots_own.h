@@ -5,7 +5,7 @@
 
 #include "snapshots.h"
 
-#define SNAPSHOT_FORMAT 1
+#define SNAPSHOT_FORMAT 2
 #define SNAPSHOT_META   "meta.json"
 #define SNAPSHOT_LOCK   ".lock"
 #define SNAPSHOT_NEW    ".new"  /* + random: being made while its directory is locked */

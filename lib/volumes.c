@@ -160,6 +160,13 @@ int volumes_use(const char *name, bool temporary, struct volume_use *u, struct e
 	return 0;
 }
 
+bool volumes_exists(const char *name)
+{
+	auto_free char *data = dirs_data(), *path = xasprintf("%s/volumes/%s/_data", data, name);
+
+	return good_name(name) && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
+}
+
 int volumes_create(const char *name, const struct strv *labels, struct err *e)
 {
 	auto_json json_t *doc = description(name, labels, false, false);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot.h"
+#include "boot_vol.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "failpoint.h"
@@ -168,8 +169,8 @@ static void helped(void *ctx, uint32_t events)
 static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struct err *e)
 {
 	const struct snapshot_files *f = &j->files.files;
-	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
-	        j->m->vmm->memory};
+	const int fds[] = {f->state, f->memory, f->scratch, f->volumes, f->root, j->files.dir,
+	        j->store.dir, j->m->vmm->memory};
 	struct helper h = {.program = "fcvm-boot",
 	        .name = "snapshot",
 	        .keep = fds,
@@ -187,6 +188,31 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 
 /* --- the pause --- */
 
+/* What the servers of the volumes know, one behind the other, and where. */
+static int save_volumes(struct snapshot_job *j, struct err *e)
+{
+	struct machine *m = j->m;
+	auto_json json_t *list = json_deep_copy(m->o->mounts);
+	uint64_t at = 0;
+	json_t *volume;
+	size_t i;
+
+	json_array_foreach(list, i, volume)
+	{
+		int64_t n = vol_save(m->o->volumes, i, j->files.files.volumes, at, e);
+
+		if (n < 0)
+			return -1;
+		json_object_set_new(volume, "at", json_integer((json_int_t)at));
+		json_object_set_new(volume, "size", json_integer((json_int_t)n));
+		at += (uint64_t)n;
+		failpoint("snapshot-volume");
+	}
+	if (list)
+		json_object_set(j->meta, "volumes", list);
+	return 0;
+}
+
 static int save(struct snapshot_job *j, struct err *e)
 {
 	struct vmm *v = j->m->vmm;
@@ -196,7 +222,7 @@ static int save(struct snapshot_job *j, struct err *e)
 	if (v->ops->save(v, j->files.files.state, e) < 0)
 		return -1;
 	failpoint("snapshot-stopped");
-	if (vmm_copy_memory(v, j->files.files.memory, e) < 0)
+	if (vmm_copy_memory(v, j->files.files.memory, e) < 0 || save_volumes(j, e) < 0)
 		return -1;
 	r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
 	failpoint("snapshot-saved");
@@ -279,8 +305,6 @@ static const char *hindrance(const struct machine *m)
 {
 	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->go_on)
 		return "this VM's hypervisor cannot save a running machine";
-	if (m->o->volumes >= 0)
-		return "a VM with volumes cannot be saved";
 	if (m->snapshot)
 		return "another snapshot of it is being made";
 	if (m->phase != PHASE_RUN || !m->running)

@@ -30,6 +30,7 @@ static const struct opt table[] = {
                 O(exec), false},
         {'n', "count", "N", "run: so many clones at once, NAME-1 to NAME-N", OPT_U64, O(count),
                 false},
+        {'v', "volume", "SPEC", NULL, OPT_LIST, O(volume), true},
         {'a', "all", NULL, "prune: all of them", OPT_FLAG, O(all), false},
         {0, "json", NULL, "print JSON", OPT_FLAG, O(json), false},
         {'q', "quiet", NULL, "ls: print tags only; rm, prune: nothing", OPT_FLAG, O(quiet), false},
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	r = run(argc, argv, &o, &e);
 	strv_free(&o.publish);
+	strv_free(&o.volume);
 	if (r >= 0 || e.status == FCVM_EX_OK)
 		return r < 0 ? FCVM_EX_OK : r;
 	return msg_err(&e);

@@ -32,7 +32,7 @@ static void *relay(void *arg)
 	struct relay *r = arg;
 	struct err e;
 
-	fuserelay_run(r->dev, r->wire, &e);
+	fuserelay_run(r->dev, r->wire, -1, &e);
 	return NULL;
 }
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct rig {
-	int kernel, dev, wire, server;
+	int kernel, dev, wire, server, control;
 	pthread_t thread;
 	int result;
 	struct err e;
@@ -22,7 +22,7 @@ static void *run(void *ctx)
 {
 	struct rig *g = ctx;
 
-	g->result = fuserelay_run(g->dev, g->wire, &g->e);
+	g->result = fuserelay_run(g->dev, g->wire, g->control, &g->e);
 	return NULL;
 }
 
@@ -33,7 +33,7 @@ static void rig_start(struct rig *g)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, a) < 0 ||
 	        socketpair(AF_UNIX, SOCK_STREAM, 0, b) < 0)
 		abort();
-	*g = (struct rig){.kernel = a[0], .dev = a[1], .wire = b[0], .server = b[1]};
+	*g = (struct rig){.kernel = a[0], .dev = a[1], .wire = b[0], .server = b[1], .control = -1};
 	setsockopt(g->kernel, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
 	setsockopt(g->dev, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
 	pthread_create(&g->thread, NULL, run, g);
