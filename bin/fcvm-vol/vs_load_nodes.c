@@ -312,32 +312,37 @@ void vs_find_nodes(struct vs_loading *l)
 
 /* --- names that the guest takes for missing -------------------------------------------------- */
 
+static void load_missing(struct vs_loading *l, uint64_t id, const char *name, uint64_t told)
+{
+	struct vs_node *dir = id < l->n_was ? l->s->nodes.slots[id] : NULL;
+	struct stat st;
+	int fd;
+
+	if (!dir || l->was[id].state != FOUND || dir->type != S_IFDIR)
+		return;
+	fd = vs_node_fd(&l->s->nodes, dir);
+	if (l->was[id].blind || fd < 0)
+		call_back_name(l, id, name);
+	else if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		vs_told_missing(l->s, id, name);
+	else /* the guest may have made it itself */
+		vs_doubt(l->s, dir, name, told);
+}
+
 void vs_load_missing(struct vs_loading *l)
 {
-	struct vs_nodes *t = &l->s->nodes;
 	uint32_t count = vs_get_u32(&l->u);
 
 	for (uint32_t i = 0; i < count && !l->u.bad; i++) {
-		uint64_t id = vs_get_u64(&l->u);
+		uint64_t id = vs_get_u64(&l->u), told = vs_get_u64(&l->u);
 		size_t n;
 		const char *text = vs_get_blob(&l->u, VS_NAME_MAX, &n);
 		auto_free char *name = text ? strndup(text, n) : NULL;
-		struct vs_node *dir = id < t->n_slots ? t->slots[id] : NULL;
-		struct stat st;
-		int fd;
 
-		if (!name || !n || !good_name(text, n)) {
-			l->u.bad = true;
-			return;
-		}
-		if (!dir || l->was[id].state != FOUND || dir->type != S_IFDIR)
-			continue;
-		fd = vs_node_fd(t, dir);
-		if (!l->was[id].blind && fd >= 0 &&
-		        fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-			vs_told_missing(l->s, id, name);
+		if (name && n && good_name(text, n))
+			load_missing(l, id, name, told);
 		else
-			call_back_name(l, id, name);
+			l->u.bad = true;
 	}
 }
 

@@ -174,6 +174,7 @@ void vs_missing_save(struct vs *s, struct vs_pack *p)
 		if (!n->name)
 			continue;
 		vs_put_u64(p, n->dir);
+		vs_put_u64(p, n->told);
 		vs_put_blob(p, n->name, strlen(n->name));
 		count++;
 	}

@@ -190,6 +190,9 @@ static void goes_on(const struct tmpdir *d)
 	ask_text(c, FUSE_UNLINK, 1, NULL, 0, "temp", 5);
 	look(c, 1, "later");
 	look(c, 1, "never");
+	look(c, 1, "own");
+	ask_text(c, FUSE_MKDIR, 1, &(struct fuse_mkdir_in){.mode = 0755},
+	        sizeof(struct fuse_mkdir_in), "own", 4);
 	is_int(vs_save(&c->vs, -1, 0), -EBUSY, "one that is at work is not saved");
 	age();
 	fd = save(c, &size);
@@ -215,6 +218,7 @@ static void goes_on(const struct tmpdir *d)
 	ok(told_entry(&t, 1, "gone"), "one that leads elsewhere");
 	ok(told_entry(&t, 1, "later"), "one that was missing");
 	ok(!told_entry(&t, 1, "never"), "not one that is missing still");
+	ok(!told_entry(&t, 1, "own"), "nor one that the guest has made since");
 	ok(!told_entry(&t, 1, "same") && !told_entry(&t, 1, "log") && !told_entry(&t, dir, "inner"),
 	        "not those that are what they were");
 	ok(told_inode(&t, log), "content that has changed is called back");
