@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/random.h>
 
 static const char *const file_names[SNAPSHOT_FILES] = {
@@ -77,7 +79,9 @@ void snapshot_close(struct snapshot *found)
 	snapshot_files_close(&found->files);
 	json_decref(found->meta);
 	json_decref(found->plan);
-	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+	if (found->dir >= 0)
+		close(found->dir);
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE, .dir = -1};
 }
 
 static int check_file(int fd, const json_t *meta, const char *name, struct err *e)
@@ -124,7 +128,7 @@ int snapshots_find(
 {
 	auto_fd int dir = -1;
 
-	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE, .dir = -1};
 	if (name_valid(tag))
 		dir = openat(s->dir, tag, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	else
@@ -134,13 +138,43 @@ int snapshots_find(
 		        "there is no snapshot '%s': 'fcvm snapshots' lists them", tag);
 	if (dir < 0)
 		return err_sys(e, "cannot open the snapshot %s/%s", s->path, tag);
-	if (open_snapshot(dir, found, e) == 0)
+	if (open_snapshot(dir, found, e) == 0) {
+		found->dir = steal_fd(&dir);
 		return 0;
+	}
 	snapshot_close(found);
 	err_prefix(e, "the snapshot %s is damaged", tag);
 	if (e)
 		e->status = FCVM_EX_DATA;
 	return -1;
+}
+
+static void volume_name(size_t i, char name[24])
+{
+	snprintf(name, 24, "volume-%zu", i);
+}
+
+int snapshot_volume(const struct snapshot *found, size_t i, struct err *e)
+{
+	char name[24];
+	int fd;
+
+	volume_name(i, name);
+	if (flock(found->dir, LOCK_SH | LOCK_NB) < 0)
+		return err_set(e, FCVM_EX_NOTFOUND, "it was removed just now");
+	fd = openat(found->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "its %s", name) : fd;
+}
+
+int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e)
+{
+	char name[24];
+	int fd = -1;
+
+	volume_name(i, name);
+	if (mkdirat(n->dir, name, 0700) == 0)
+		fd = openat(n->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "cannot make a snapshot's %s", name) : fd;
 }
 
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e)
@@ -233,7 +267,7 @@ static int put(const struct snapshots *s, struct snapshot_new *n, const char *ta
 		failpoint("snapshot-aside");
 		if (renameat(s->dir, n->name, s->dir, tag) < 0)
 			return -errno;
-		remove_tree_at(s->dir, old);
+		snapshots_drop(s, old);
 		n->name[0] = 0;
 	}
 	failpoint("snapshot-renamed");
@@ -247,6 +281,9 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 
 	for (size_t i = 0; i < ROOT && r == 0; i++)
 		r = saved_settle(*file_of(&n->files, i));
+	/* Copies of volumes are of many files. */
+	if (r == 0 && json_object_get(meta, "volumes") && syncfs(n->dir) < 0)
+		r = -errno;
 	failpoint("snapshot-synced");
 	if (r == 0)
 		r = keep_root(n);
@@ -267,12 +304,12 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 
 void snapshots_end(const struct snapshots *s, struct snapshot_new *n)
 {
-	if (n->name[0])
-		remove_tree_at(s->dir, n->name);
-	n->name[0] = 0;
 	n->files.root = -1;
 	snapshot_files_close(&n->files);
-	if (n->dir >= 0)
+	if (n->dir >= 0) /* and its lock */
 		close(n->dir);
 	n->dir = -1;
+	if (n->name[0])
+		snapshots_drop(s, n->name);
+	n->name[0] = 0;
 }

@@ -43,11 +43,15 @@ void snapshot_files_close(struct snapshot_files *f);
 struct snapshot {
 	struct snapshot_files files; /* memory read-write, the others read-only */
 	json_t *meta, *plan;
+	int dir;
 };
 /* 0; or -1 with e filled: FCVM_EX_NOTFOUND there is none of this tag, FCVM_EX_DATA it is damaged,
  * and what of it. Ends with snapshot_close(). */
 int snapshots_find(
         const struct snapshots *s, const char *tag, struct snapshot *found, struct err *e);
+/* The directory in which the snapshot has a copy of volume i: a descriptor, or -1 with e filled. It
+ * is not removed as long as found->dir is open. */
+int snapshot_volume(const struct snapshot *found, size_t i, struct err *e);
 void snapshot_close(struct snapshot *found);
 
 /* One in the making, under a name that nobody looks for and that is removed once its maker is dead;
@@ -58,6 +62,8 @@ struct snapshot_new {
 	struct snapshot_files files;
 };
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e);
+/* The same for one in the making, where it is empty. */
+int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e);
 /* Syncs it and puts it in the place of one that may be there: at any time the old one or the new
  * one is found. meta (which gets "id" and what the files are) and plan are borrowed. */
 int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char *tag, json_t *meta,

@@ -182,27 +182,6 @@ int volumes_create(const char *name, const struct strv *labels, struct err *e)
 	return make(all, name, doc, e);
 }
 
-struct place {
-	int dir;
-	const char *name;
-};
-
-static int remove_place(void *ctx)
-{
-	const struct place *p = ctx;
-
-	return remove_tree_at(p->dir, p->name);
-}
-
-/* What containers of an ordinary user gave to their other users is of subordinate ids. */
-static int remove_files(int all, const char *name)
-{
-	struct place p = {all, name};
-	int r = remove_place(&p);
-
-	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? idmap_run(remove_place, &p) : r;
-}
-
 /* Under the lock of all, a volume whose own lock nobody has cannot be taken into use. */
 static int remove_unused(int all, const char *name, struct err *e)
 {
@@ -219,7 +198,7 @@ static int remove_unused(int all, const char *name, struct err *e)
 		errno = -lock;
 		return err_sys(e, "cannot lock the volume %s", name);
 	}
-	r = remove_files(all, name);
+	r = remove_tree_mapped(all, name);
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot remove the volume %s", name) : 0;
 }

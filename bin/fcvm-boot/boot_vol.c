@@ -129,6 +129,7 @@ int vol_complete(json_t *plan, const struct vol *v, struct err *e)
 
 #define ENDED   "fcvm-vol, which serves the volumes, has ended"
 #define SAVE_MS 60000 /* nodes and open files are written, no content but of few */
+#define COPY_MS 600000
 
 static void printable(char *text)
 {
@@ -174,7 +175,7 @@ static void volume_lost(struct machine *m)
 }
 
 /* Waits for the answer. A server's end may be told instead, which vol_event() will hear. */
-static int64_t answer(int keeper, size_t index, struct err *e)
+static int64_t answer(int keeper, uint32_t index, int patience, struct err *e)
 {
 	struct pollfd p = {.fd = keeper, .events = POLLIN};
 	struct volwire_answer a = {0, 0, 0};
@@ -183,7 +184,7 @@ static int64_t answer(int keeper, size_t index, struct err *e)
 	int r;
 
 	do
-		r = poll(&p, 1, SAVE_MS);
+		r = poll(&p, 1, patience);
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		return err_set(e, FCVM_EX_FAIL, "the server of a volume does not answer");
@@ -196,13 +197,30 @@ static int64_t answer(int keeper, size_t index, struct err *e)
 	return result >= 0 ? result : err_sys(e, "cannot save a volume's state");
 }
 
-int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
+static int64_t order(int keeper, struct volwire_order o, int fd, int patience, struct err *e)
 {
-	struct volwire_order o = {htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at)};
 	int r = fds_send(keeper, &o, sizeof o, &fd, 1);
 
 	errno = -r;
-	return r < 0 ? err_sys(e, "cannot reach fcvm-vol") : answer(keeper, index, e);
+	return r < 0 ? err_sys(e, "cannot reach fcvm-vol")
+	             : answer(keeper, le32toh(o.index), patience, e);
+}
+
+int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
+{
+	return order(keeper,
+	        (struct volwire_order){
+	                htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at)},
+	        fd, SAVE_MS, e);
+}
+
+int vol_copy(int keeper, size_t index, int dir, struct err *e)
+{
+	return order(keeper,
+	               (struct volwire_order){htole32((uint32_t)index), htole32(VOLWIRE_COPY), 0},
+	               dir, COPY_MS, e) < 0
+	               ? -1
+	               : 0;
 }
 
 void vol_event(void *ctx, uint32_t events)

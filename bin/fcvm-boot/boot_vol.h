@@ -34,6 +34,9 @@ int vol_complete(json_t *plan, const struct vol *v, struct err *e);
  * bytes, or -1 with e filled. */
 int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e);
 
+/* Has the volume's files copied into an empty directory: 0, or -1 with e filled. */
+int vol_copy(int keeper, size_t index, int dir, struct err *e);
+
 /* Event of a machine's connection to fcvm-vol (loop.h): a server has ended, and the run ends. */
 void vol_event(void *ctx, uint32_t events);
 

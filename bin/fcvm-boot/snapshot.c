@@ -188,6 +188,18 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 
 /* --- the pause --- */
 
+/* One that is the machine's own, as its disk is. */
+static int copy_volume(struct snapshot_job *j, size_t i, const json_t *volume, struct err *e)
+{
+	auto_fd int dir = -1;
+
+	if (!json_is_true(json_object_get(volume, "anonymous")) ||
+	        json_is_true(json_object_get(volume, "readonly")))
+		return 0;
+	dir = snapshot_new_volume(&j->files, i, e);
+	return dir < 0 ? -1 : vol_copy(j->m->o->volumes, i, dir, e);
+}
+
 /* What the servers of the volumes know, one behind the other, and where. */
 static int save_volumes(struct snapshot_job *j, struct err *e)
 {
@@ -201,7 +213,7 @@ static int save_volumes(struct snapshot_job *j, struct err *e)
 	{
 		int64_t n = vol_save(m->o->volumes, i, j->files.files.volumes, at, e);
 
-		if (n < 0)
+		if (n < 0 || copy_volume(j, i, volume, e) < 0)
 			return -1;
 		json_object_set_new(volume, "at", json_integer((json_int_t)at));
 		json_object_set_new(volume, "size", json_integer((json_int_t)n));

@@ -31,6 +31,7 @@ static int read_one(struct vol_clone *c, size_t i, const json_t *volume, off_t e
 	c->saved[i].at = at;
 	c->saved[i].size = (size_t)size;
 	c->saved[i].copied = anonymous;
+	c->saved[i].copy = -1;
 	c->file[i] = !strcmp(text(volume, "type"), "file");
 	return vol_spec_make(v, text(volume, "source"),
 	        anonymous ? ""
@@ -57,8 +58,14 @@ static int read_all(
 		if (read_one(c, i, volume, st.st_size, &v[i], e) < 0)
 			return -1;
 		c->saved[i].fd = fd;
+		if (c->saved[i].copied && !v[i].readonly)
+			c->saved[i].copy = snapshot_volume(s, i, e);
+		if (c->saved[i].copied && !v[i].readonly && c->saved[i].copy < 0)
+			return -1;
 	}
 	s->files.volumes = -1;
+	c->dir = s->dir;
+	s->dir = -1;
 	return 0;
 }
 
@@ -67,7 +74,7 @@ int vol_clone_read(
 {
 	auto_free char *data = dirs_data();
 	struct snapshots s = {.dir = -1};
-	struct snapshot found = {.files = SNAPSHOT_FILES_NONE};
+	struct snapshot found = {.files = SNAPSHOT_FILES_NONE, .dir = -1};
 	int r = snapshots_open(&s, data, e);
 
 	*n = 0;

@@ -9,6 +9,7 @@
 struct vol_clone {
 	char id[SNAPSHOT_ID];
 	struct vol_saved saved[VOL_MAX];
+	int dir;            /* of the snapshot, which stays whole as long */
 	bool file[VOL_MAX]; /* what was shared was a file, no directory */
 };
 

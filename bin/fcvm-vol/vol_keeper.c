@@ -37,7 +37,9 @@ static void save(struct keeper *k, const struct volwire_order *o, int fd)
 {
 	struct volwire_answer a = {0, o->index, 0};
 	const struct vol_server *server = &k->all[le32toh(o->index)].server;
-	int64_t r = vol_server_save(server, fd, (off_t)le64toh(o->at));
+	int64_t r = le32toh(o->what) == VOLWIRE_COPY
+	                    ? vol_server_copy(server, fd)
+	                    : vol_server_save(server, fd, (off_t)le64toh(o->at));
 
 	close(fd);
 	a.result = (int64_t)htole64((uint64_t)r);
@@ -54,7 +56,8 @@ static bool obey(struct keeper *k, const struct volwire_order *o, size_t n, int 
 		vol_server_session(&k->all[index].server, fd);
 		return true;
 	}
-	if (n != sizeof *o || le32toh(o->what) != VOLWIRE_SAVE)
+	if (n != sizeof *o ||
+	        (le32toh(o->what) != VOLWIRE_SAVE && le32toh(o->what) != VOLWIRE_COPY))
 		return false;
 	save(k, o, fd);
 	return true;
@@ -148,7 +151,7 @@ static void serve(void *ctx, int report)
 
 int vol_keeper_start(struct vol_keeper *k, struct err *e)
 {
-	int keep[2 * VOL_MAX + 1];
+	int keep[3 * VOL_MAX + 1];
 	auto_fd int report = -1;
 	struct helper h = {.program = "fcvm-vol",
 	        .name = "keeper",
@@ -161,8 +164,10 @@ int vol_keeper_start(struct vol_keeper *k, struct err *e)
 	keep[h.n_keep++] = k->machine;
 	for (size_t i = 0; i < k->n_locks; i++)
 		keep[h.n_keep++] = k->locks[i];
-	for (size_t i = 0; k->saved && i < k->n; i++)
+	for (size_t i = 0; k->saved && i < k->n; i++) {
 		keep[h.n_keep++] = k->saved[i].fd;
+		keep[h.n_keep++] = k->saved[i].copy;
+	}
 	if (helper_start(&h, &report, e) < 0)
 		return -1;
 	return helper_wait(report, h.name, e);

@@ -75,7 +75,7 @@ static const int calls[] = {
 static int with_arguments(scmp_filter_ctx f)
 {
 	static const unsigned long ioctls[] = {
-	        FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR};
+	        FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR, FICLONE};
 	const uint64_t new_ns = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID |
 	                        CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

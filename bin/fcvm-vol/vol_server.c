@@ -29,7 +29,7 @@ struct start {
 
 /* To the server: what is to be done with the descriptor that comes along. */
 struct order {
-	enum { ORDER_SESSION, ORDER_SAVE } what;
+	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY } what;
 	int64_t at;
 };
 
@@ -66,10 +66,14 @@ static bool begin_session(struct session *s, int wire)
 	return s->running;
 }
 
-static bool save(struct session *s, int control, int fd, int64_t at)
+static bool save(struct session *s, int control, int fd, const struct order *o)
 {
-	int64_t r = s->running && at >= 0 ? vs_save(&s->vs, fd, at) : -EBUSY;
+	int64_t r = -EBUSY;
 
+	if (o->what == ORDER_COPY)
+		r = vol_copy_out(s->vs.root, fd);
+	else if (s->running && o->at >= 0)
+		r = vs_save(&s->vs, fd, o->at);
 	close(fd);
 	return send(control, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
 }
@@ -89,8 +93,8 @@ static void sessions(struct session *s, int control)
 			continue;
 		if (n != sizeof o || n_fds != 1)
 			break;
-		go_on = o.what == ORDER_SAVE ? save(s, control, fds[0], o.at)
-		                             : begin_session(s, fds[0]);
+		go_on = o.what == ORDER_SESSION ? begin_session(s, fds[0])
+		                                : save(s, control, fds[0], &o);
 	}
 	end_session(s);
 }
@@ -163,9 +167,13 @@ static int load(const struct start *st, struct session *s, struct err *e)
 		else if (n == 0 || errno != EINTR)
 			r = n < 0 ? -errno : -EBADMSG;
 	}
+	if (r == 0 && st->saved->copy >= 0)
+		r = vol_copy_in(st->saved->copy, s->vs.root);
 	if (r == 0)
 		r = data ? vs_load(&s->vs, data, have, st->saved->copied, st->loss) : -ENOMEM;
 	close(st->saved->fd);
+	if (st->saved->copy >= 0)
+		close(st->saved->copy);
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot go on from what was saved") : 0;
 }
@@ -199,12 +207,12 @@ static int start(
         struct start *st, char *title, size_t title_size, struct vol_server *out, struct err *e)
 {
 	const struct vol_spec *v = st->v;
-	int pair[2], keep[2];
+	int pair[2], keep[3];
 	auto_fd int report = -1;
 	struct helper h = {.program = "fcvm-vol",
 	        .name = "volume",
 	        .keep = keep,
-	        .n_keep = st->saved ? 2 : 1,
+	        .n_keep = st->saved ? 3 : 1,
 	        .title = title,
 	        .title_size = title_size,
 	        .pid = &out->pid,
@@ -216,6 +224,7 @@ static int start(
 		return err_sys(e, "cannot make a socket pair");
 	st->control = keep[0] = pair[1];
 	keep[1] = st->saved ? st->saved->fd : -1;
+	keep[2] = st->saved ? st->saved->copy : -1;
 	out->control = pair[0];
 	if (helper_start(&h, &report, e) < 0 || finish_start(v, report, out->pid, e) < 0) {
 		close(pair[0]);
@@ -266,9 +275,8 @@ int vol_server_start_saved(const struct vol_spec *v, const struct vol_saved *sav
 	return r;
 }
 
-int64_t vol_server_save(const struct vol_server *server, int fd, off_t at)
+static int64_t ask(const struct vol_server *server, struct order o, int fd)
 {
-	const struct order o = {ORDER_SAVE, at};
 	int64_t answer;
 	ssize_t n;
 	int r = fds_send(server->control, &o, sizeof o, &fd, 1);
@@ -279,6 +287,16 @@ int64_t vol_server_save(const struct vol_server *server, int fd, off_t at)
 		n = recv(server->control, &answer, sizeof answer, 0);
 	while (n < 0 && errno == EINTR);
 	return n == sizeof answer ? answer : -EPIPE;
+}
+
+int64_t vol_server_save(const struct vol_server *server, int fd, off_t at)
+{
+	return ask(server, (struct order){ORDER_SAVE, at}, fd);
+}
+
+int64_t vol_server_copy(const struct vol_server *server, int dir)
+{
+	return ask(server, (struct order){ORDER_COPY, 0}, dir);
 }
 
 int vol_server_session(const struct vol_server *server, int wire)

@@ -26,6 +26,7 @@ struct vol_saved {
 	off_t at; /* where in the file, and how many bytes */
 	size_t size;
 	bool copied; /* the volume is a copy of that machine's */
+	int copy;    /* then the directory that vol_server_copy() filled; else -1 */
 };
 #define VOL_LOST_MAX 400 /* bytes of text that says what could not be had again */
 
@@ -40,6 +41,16 @@ int vol_server_session(const struct vol_server *server, int wire);
 /* Writes the session, which is at rest, to fd from `at` on; fd stays the caller's. The number of
  * bytes, or -errno. */
 int64_t vol_server_save(const struct vol_server *server, int fd, off_t at);
+
+/* Copies the volume's files into an empty directory, for as long as the session is at rest; dir
+ * stays the caller's. 0 or -errno. */
+int64_t vol_server_copy(const struct vol_server *server, int dir);
+
+/* --- vol_copy.c: in the server --------------------------------------------------------------- */
+
+/* root: O_PATH. 0 or -errno. */
+int vol_copy_out(int root, int dir);
+int vol_copy_in(int dir, int root);
 
 /* --- vol_confine.c: in the server, in this order --------------------------------------------- */
 
