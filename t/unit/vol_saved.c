@@ -248,6 +248,40 @@ static void goes_on(const struct tmpdir *d)
 	is_int(openat(d->fd, "share/temp", O_RDONLY), -1, "and has no name again");
 }
 
+/* flock(2) is of the open file. */
+static void flocks(const struct tmpdir *d)
+{
+	struct client *c = malloc(sizeof *c), *k;
+	auto_free void *data = NULL;
+	struct vs_loss loss;
+	uint64_t file, fh;
+	ssize_t size;
+	int fd;
+
+	begin(c, d, false);
+	file = look(c, 1, "file");
+	fh = open_it(c, file, FUSE_OPEN, O_RDWR);
+	lock_it(c, file, fh, false, false);
+	is_int(c->error, 0, "a file is locked");
+	fd = save(c, &size);
+	data = content(fd, size);
+	k = clone_of(d, data, size, &loss);
+	is_int(loss.locks, 1, "the source has it");
+	stop(k);
+	free(k);
+	stop(c);
+	free(c);
+	k = clone_of(d, data, size, &loss);
+	is_int(loss.locks, 0, "a clone gets it when nobody has it");
+	word(k, FUSERELAY_GO);
+	until_word(k, FUSERELAY_GO);
+	fd = openat(d->fd, "share/file", O_RDWR | O_CLOEXEC);
+	ok(flock(fd, LOCK_SH | LOCK_NB) < 0, "really");
+	close(fd);
+	stop(k);
+	free(k);
+}
+
 static void locks(const struct tmpdir *d)
 {
 	struct client *c = malloc(sizeof *c), *k;
@@ -451,6 +485,7 @@ int main(void)
 	write_file(&d, "beside", "secret");
 	write_file(&d, "share/file", "text");
 	goes_on(&d);
+	flocks(&d);
 	locks(&d);
 	forged(&d);
 	damaged(&d);
