@@ -44,14 +44,6 @@ static const struct opt_spec spec = {
         .table = table,
 };
 
-const char *tool_word(char **words, const char *verb, const char *what, struct err *e)
-{
-	if (words[0] && !words[1])
-		return words[0];
-	err_set(e, FCVM_EX_USAGE, "%s takes one %s", verb, what);
-	return NULL;
-}
-
 static tool_verb *find(const char *name, struct err *e)
 {
 	static const char *const names[] = {

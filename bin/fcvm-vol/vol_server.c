@@ -249,14 +249,14 @@ static void say(const struct vs_loss *loss, char text[VOL_LOST_MAX])
 	*text = 0;
 	if (loss->files)
 		n = snprintf(text, VOL_LOST_MAX,
-		        "%u files that were open are no longer there, or cannot be opened any "
-		        "more%s: they are stale (ESTALE)",
+		        "open files that cannot be found and opened again, and are stale (ESTALE): "
+		        "%u%s",
 		        loss->files,
-		        loss->too_large ? ", or had no name and were too large to be saved" : "");
+		        loss->too_large ? ", some without a name and too large to be saved" : "");
 	if (loss->locks)
 		snprintf(text + n, VOL_LOST_MAX - (size_t)n,
-		        "%s%u locks are now another's: who had the file open can neither read nor "
-		        "write it (EIO)",
+		        "%slocks that others have now, so that whoever had these files open can "
+		        "neither read nor write them (EIO): %u",
 		        n ? "; " : "", loss->locks);
 }
 

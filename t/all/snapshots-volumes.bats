@@ -89,7 +89,7 @@ lines() {
 	wait_for 20 grep -q -- '-> FLOCK' /proc/locks
 	fcvm snapshot create holder
 	run --separate-stderr -0 fcvm snapshot run holder --name clone -d
-	is "$stderr" "fcvm-vol: note: the volume at /data: 1 locks are now another's: who had the file open can neither read nor write it (EIO)"
+	is "$stderr" "fcvm-vol: note: the volume at /data: locks that others have now, so that whoever had these files open can neither read nor write them (EIO): 1"
 	wait_for 20 test -s "$dir/lock.failed"
 	is "$(sort -u "$dir/lock.failed")" 'clone 5'
 	is "$(sort -u "$dir/lock")" holder
