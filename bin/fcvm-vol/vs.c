@@ -16,8 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FIRST 8192 /* read at once: most messages are smaller, and then one read is all */
-
 /* --- answers --------------------------------------------------------------------------------- */
 
 /* A wire that does not take it is one whose peer is gone: the reader finds out. */
@@ -177,80 +175,7 @@ int vs_init(struct vs_req *r)
 	return sizeof *out;
 }
 
-/* --- the wire -------------------------------------------------------------------------------- */
-
-static bool more(struct vs *s, char *buf, size_t *have, size_t want)
-{
-	ssize_t n;
-
-	do
-		n = recv(s->wire, buf + *have, want, 0);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return false;
-	*have += (size_t)n;
-	return true;
-}
-
-/* How long what begins in buf is: *word, if it is one of fuserelay.h and no message. 0: not enough
- * is there to tell. -1: the peer breaks the protocol. */
-static ssize_t length(const char *buf, size_t have, bool *word)
-{
-	uint32_t first;
-
-	if (have < sizeof first)
-		return 0;
-	memcpy(&first, buf, sizeof first);
-	*word = !memcmp(buf, FUSERELAY_HELLO, sizeof first);
-	if (*word)
-		return FUSERELAY_HELLO_N;
-	return first < sizeof(struct fuse_in_header) || first > VS_MSG_MAX ? -1 : (ssize_t)first;
-}
-
-/* One message into buf; what came beyond it is for the next thread. 0: the end. */
-static size_t next_message(struct vs *s, char *buf)
-{
-	size_t have = s->n_rest, n = 0;
-	bool word = false;
-
-	memcpy(buf, s->rest, have);
-	s->n_rest = 0;
-	for (;;) {
-		ssize_t len = length(buf, have, &word);
-
-		if (len < 0)
-			return 0;
-		n = (size_t)len;
-		if (len == 0 || have < n) {
-			if (!more(s, buf, &have, n > FIRST ? n - have : FIRST - have))
-				return 0;
-			continue;
-		}
-		if (!word)
-			break;
-		s->again = !memcmp(buf, FUSERELAY_HELLO, 8);
-		if (s->again) { /* greet() takes it */
-			n = 0;
-			break;
-		}
-		if (!vs_rest_word(s, buf))
-			return 0;
-		have -= n;
-		memmove(buf, buf + n, have);
-	}
-	s->n_rest = have - n;
-	memcpy(s->rest, buf + n, s->n_rest);
-	return n;
-}
-
-/* With nobody to be kept waiting, waking another thread to read costs more than it gains; who comes
- * while this one works waits for once, and then there are two, and threads enough. */
-bool vs_alone(const struct vs *s)
-{
-	char byte;
-
-	return s->n_rest == 0 && recv(s->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
-}
+/* --- the threads ----------------------------------------------------------------------------- */
 
 static void release_wire(struct vs *s)
 {
@@ -280,7 +205,7 @@ static void *worker(void *arg)
 	}
 	for (;;) {
 		pthread_mutex_lock(&s->in);
-		n = atomic_load(&s->ended) ? 0 : next_message(s, buf);
+		n = atomic_load(&s->ended) ? 0 : vs_next_message(s, buf);
 		if (n == 0)
 			break;
 		vs_rest_begin(s);
@@ -400,7 +325,7 @@ static int greet(struct vs *s)
 int vs_serve(struct vs *s)
 {
 	struct sigaction sa = {.sa_handler = noticed};
-	auto_free char *rest = malloc(FIRST + FUSERELAY_HELLO_N);
+	auto_free char *rest = malloc(VS_FIRST + FUSERELAY_HELLO_N);
 	int r;
 
 	if (!rest)

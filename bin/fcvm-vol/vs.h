@@ -298,6 +298,9 @@ void vs_answer(struct vs_req *r, int result);
  * `release` is called once, as soon as the next message may be handled beside this one. false: the
  * session ends. */
 bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*release)(struct vs *s));
+#define VS_FIRST 8192 /* read at once: most messages are smaller, and then one read is all */
+/* One message into buf; what came beyond it is for the next thread. 0: the end. Under `in`. */
+size_t vs_next_message(struct vs *s, char *buf);
 /* Whether no other message is waiting. Under `in`. */
 bool vs_alone(const struct vs *s);
 int vs_open_session(struct vs *s); /* tables; 0 or -errno */

@@ -133,6 +133,8 @@ static void load_handle(struct vs_loading *l)
 		return;
 	}
 	h->fd = h->error ? -1 : open_again(s, n, h->flags, h->dir);
+	if (h->fd == -ESTALE && vs_search(l, n))
+		h->fd = open_again(s, n, h->flags, h->dir);
 	if (h->fd < 0 && !h->error) {
 		h->error = h->fd == -ENOENT ? -ESTALE : h->fd;
 		h->fd = -1;

@@ -16,13 +16,6 @@
 
 #define DEPTH_MAX 4096
 
-struct vs_was {
-	enum { UNSEEN, SEEKING, FOUND, LOST } state;
-	bool watched, unnamed;
-	bool blind; /* was watched, and cannot be */
-	struct vs_born born;
-};
-
 static void call_back(struct vs_loading *l, uint64_t id, int64_t off)
 {
 	struct {
@@ -33,7 +26,7 @@ static void call_back(struct vs_loading *l, uint64_t id, int64_t off)
 	vs_put_bytes(&l->inodes, &msg, sizeof msg);
 }
 
-static void call_back_name(struct vs_loading *l, uint64_t dir, const char *name)
+void vs_call_back_name(struct vs_loading *l, uint64_t dir, const char *name)
 {
 	size_t n = strlen(name);
 	struct fuse_notify_inval_entry_out body = {.parent = dir, .namelen = (uint32_t)n};
@@ -61,7 +54,7 @@ static bool good_type(mode_t type)
 }
 
 /* Also none. */
-static bool good_name(const char *s, size_t n)
+bool vs_good_name(const char *s, size_t n)
 {
 	return n <= VS_NAME_MAX && !memchr(s, 0, n) && !memchr(s, '/', n) &&
 	       !(s[0] == '.' && (n == 1 || (n == 2 && s[1] == '.')));
@@ -95,7 +88,7 @@ static struct vs_node *place_for(struct vs_loading *l, uint64_t id)
 	if (id < FUSE_ROOT_ID || id >= VS_NODES_MAX || !make_room(l, id))
 		return NULL;
 	if (id == FUSE_ROOT_ID)
-		return l->was[id].state == UNSEEN ? t->slots[id] : NULL;
+		return l->was[id].state == VS_UNSEEN ? t->slots[id] : NULL;
 	if (t->slots[id])
 		return NULL;
 	n = xcalloc(1, sizeof *n);
@@ -121,7 +114,7 @@ static void load_node(struct vs_loading *l)
 		return;
 	}
 	was = &l->was[n->id];
-	was->state = n->id == FUSE_ROOT_ID ? FOUND : UNSEEN;
+	was->state = n->id == FUSE_ROOT_ID ? VS_FOUND : VS_UNSEEN;
 	if (n->id == FUSE_ROOT_ID)
 		n = &none; /* of it only the time stamps count */
 	n->generation = vs_get_u64(u);
@@ -133,7 +126,7 @@ static void load_node(struct vs_loading *l)
 	was->born.nanoseconds = vs_get_u32(u);
 	n->parent = vs_get_u64(u);
 	name = vs_get_blob(u, VS_NAME_MAX, &n_name);
-	if (!name || !good_type(type) || !n->lookups || !good_name(name, n_name))
+	if (!name || !good_type(type) || !n->lookups || !vs_good_name(name, n_name))
 		u->bad = true;
 	n->name = !u->bad && n_name ? strndup(name, n_name) : NULL;
 	n->told = vs_get_u64(u);
@@ -164,7 +157,7 @@ void vs_load_nodes(struct vs_loading *l)
 		l->u.bad = true;
 	for (uint32_t i = 0; i < count && !l->u.bad; i++)
 		load_node(l);
-	if (!l->u.bad && l->was[FUSE_ROOT_ID].state != FOUND)
+	if (!l->u.bad && l->was[FUSE_ROOT_ID].state != VS_FOUND)
 		l->u.bad = true;
 }
 
@@ -175,7 +168,7 @@ static void lose(struct vs_loading *l, struct vs_node *n, bool replaced)
 {
 	struct vs_nodes *t = &l->s->nodes;
 
-	l->was[n->id].state = LOST;
+	l->was[n->id].state = VS_LOST;
 	call_back(l, n->id, -1);
 	if (replaced || !n->name || !vs_node_join(t, n)) {
 		free(n->name);
@@ -197,8 +190,7 @@ static struct stat as_stat(const struct statx *x)
 	        .st_ctim = {x->stx_ctime.tv_sec, x->stx_ctime.tv_nsec}};
 }
 
-/* A number of an inode may be another file's by now. */
-static bool same_birth(const struct vs_born *born, const struct statx *x)
+bool vs_same_birth(const struct vs_born *born, const struct statx *x)
 {
 	return !(x->stx_mask & STATX_BTIME) || (!born->seconds && !born->nanoseconds) ||
 	       (born->seconds == x->stx_btime.tv_sec && born->nanoseconds == x->stx_btime.tv_nsec);
@@ -237,16 +229,16 @@ static void found(struct vs_loading *l, struct vs_node *n, struct stat *st)
 	n->dev = st->st_dev;
 	n->ino = st->st_ino;
 	if (!vs_node_join(&l->s->nodes, n)) { /* another name of it, which was another file */
-		call_back_name(l, n->parent, n->name);
+		vs_call_back_name(l, n->parent, n->name);
 		lose(l, n, true);
 		return;
 	}
-	l->was[n->id].state = FOUND;
+	l->was[n->id].state = VS_FOUND;
 	watch_again(l, n, st);
 	compare(l, n, st);
 	if (parent->blind) {
 		n->covered = false;
-		call_back_name(l, n->parent, n->name);
+		vs_call_back_name(l, n->parent, n->name);
 		call_back(l, n->id, 0);
 	}
 }
@@ -255,7 +247,8 @@ static void look_for(struct vs_loading *l, struct vs_node *n)
 {
 	struct vs_nodes *t = &l->s->nodes;
 	struct vs_node *dir = n->parent < t->n_slots ? t->slots[n->parent] : NULL;
-	bool reachable = dir && n->name && l->was[dir->id].state == FOUND && dir->type == S_IFDIR;
+	bool reachable =
+	        dir && n->name && l->was[dir->id].state == VS_FOUND && dir->type == S_IFDIR;
 	int fd = reachable && !l->was[n->id].unnamed ? vs_node_fd(t, dir) : -1;
 	bool there = false, itself = false;
 	struct statx x;
@@ -266,14 +259,14 @@ static void look_for(struct vs_loading *l, struct vs_node *n)
 		st = as_stat(&x);
 		there = (st.st_mode & S_IFMT) == n->type;
 		itself = there && st.st_ino == n->ino && st.st_dev == n->dev;
-		there = l->copied ? there : itself && same_birth(&l->was[n->id].born, &x);
+		there = l->copied ? there : itself && vs_same_birth(&l->was[n->id].born, &x);
 	}
 	if (there) {
 		found(l, n, &st);
 		return;
 	}
 	if (reachable)
-		call_back_name(l, dir->id, n->name);
+		vs_call_back_name(l, dir->id, n->name);
 	lose(l, n, itself);
 }
 
@@ -285,8 +278,8 @@ static void find(struct vs_loading *l, struct vs_node *n)
 	struct vs_node *chain[DEPTH_MAX];
 	uint32_t depth = 0;
 
-	while (n && l->was[n->id].state == UNSEEN && depth < DEPTH_MAX) {
-		l->was[n->id].state = SEEKING;
+	while (n && l->was[n->id].state == VS_UNSEEN && depth < DEPTH_MAX) {
+		l->was[n->id].state = VS_SEEKING;
 		chain[depth++] = n;
 		n = n->name && n->parent < t->n_slots ? t->slots[n->parent] : NULL;
 	}
@@ -308,57 +301,4 @@ void vs_find_nodes(struct vs_loading *l)
 	for (uint64_t id = FUSE_ROOT_ID; id < l->n_was; id++)
 		if (t->slots[id])
 			find(l, t->slots[id]);
-}
-
-/* --- names that the guest takes for missing -------------------------------------------------- */
-
-static void load_missing(struct vs_loading *l, uint64_t id, const char *name, uint64_t told)
-{
-	struct vs_node *dir = id < l->n_was ? l->s->nodes.slots[id] : NULL;
-	struct stat st;
-	int fd;
-
-	if (!dir || l->was[id].state != FOUND || dir->type != S_IFDIR)
-		return;
-	fd = vs_node_fd(&l->s->nodes, dir);
-	if (l->was[id].blind || fd < 0)
-		call_back_name(l, id, name);
-	else if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		vs_told_missing(l->s, id, name);
-	else /* the guest may have made it itself */
-		vs_doubt(l->s, dir, name, told);
-}
-
-void vs_load_missing(struct vs_loading *l)
-{
-	uint32_t count = vs_get_u32(&l->u);
-
-	for (uint32_t i = 0; i < count && !l->u.bad; i++) {
-		uint64_t id = vs_get_u64(&l->u), told = vs_get_u64(&l->u);
-		size_t n;
-		const char *text = vs_get_blob(&l->u, VS_NAME_MAX, &n);
-		auto_free char *name = text ? strndup(text, n) : NULL;
-
-		if (name && n && good_name(text, n))
-			load_missing(l, id, name, told);
-		else
-			l->u.bad = true;
-	}
-}
-
-void vs_give_file(struct vs_loading *l, uint64_t id, int fd)
-{
-	struct vs_nodes *t = &l->s->nodes;
-	struct vs_node *n = id < l->n_was && id != FUSE_ROOT_ID ? t->slots[id] : NULL;
-	auto_fd int file = fd;
-	int path = n && n->type == S_IFREG && n->fd < 0 && l->was[id].state == LOST
-	                   ? open(vs_fdname(file).s, O_PATH | O_CLOEXEC)
-	                   : -1;
-
-	if (path < 0)
-		return;
-	n->fd = path;
-	free(n->name);
-	n->name = NULL; /* so it is never closed to be found again */
-	t->open++;
 }

@@ -82,6 +82,13 @@ void vs_locks_load(struct vs *s, struct vs_unpack *u, struct vs_loss *loss);
 
 /* --- vs_load_nodes.c ------------------------------------------------------------------------- */
 
+struct vs_was { /* of a node */
+	enum { VS_UNSEEN, VS_SEEKING, VS_FOUND, VS_LOST } state;
+	bool watched, unnamed;
+	bool blind; /* was watched, and cannot be */
+	struct vs_born born;
+};
+
 /* A session in the making. */
 struct vs_loading {
 	struct vs *s;
@@ -99,6 +106,15 @@ void vs_load_nodes(struct vs_loading *l);
 /* Where they are now: compares them with what the guest knows of them. */
 void vs_find_nodes(struct vs_loading *l);
 void vs_load_missing(struct vs_loading *l);
+/* Looks for a node that is not in its place in the same directory, where it may have got another
+ * name. Whether it is there; it is found from then on. */
+bool vs_search(struct vs_loading *l, struct vs_node *n);
+/* Calls back what a name stands for. */
+void vs_call_back_name(struct vs_loading *l, uint64_t dir, const char *name);
+/* One of a directory entry, or none. */
+bool vs_good_name(const char *s, size_t n);
+/* Whether the file is as old: a number of an inode may be another file's by now. */
+bool vs_same_birth(const struct vs_born *born, const struct statx *x);
 /* Makes the file fd, which has no name, the node's own, if that was not found; takes fd over. */
 void vs_give_file(struct vs_loading *l, uint64_t id, int fd);
 

@@ -160,7 +160,8 @@ static void age(void)
 static void goes_on(const struct tmpdir *d)
 {
 	struct client *c = malloc(sizeof *c), *k;
-	uint64_t log, log_fh, same, same_fh, moved, gone, gone_fh, dir, dir_fh, file, temp, temp_fh;
+	uint64_t log, log_fh, same, same_fh, moved, moved_fh, gone, gone_fh, dir, dir_fh, file,
+	        temp, temp_fh;
 	auto_free void *data = NULL;
 	struct vs_loss loss;
 	struct told t;
@@ -180,6 +181,7 @@ static void goes_on(const struct tmpdir *d)
 	same = look(c, 1, "same");
 	same_fh = open_it(c, same, FUSE_OPEN, O_RDONLY);
 	moved = look(c, 1, "moved");
+	moved_fh = open_it(c, moved, FUSE_OPEN, O_RDONLY);
 	gone = look(c, 1, "gone");
 	gone_fh = open_it(c, gone, FUSE_OPEN, O_RDWR);
 	dir = look(c, 1, "dir");
@@ -225,6 +227,7 @@ static void goes_on(const struct tmpdir *d)
 	ok(!told_inode(&t, same) && !told_inode(&t, file), "other content is not");
 	is_int(look(k, 1, "same"), (intmax_t)same, "a file has its number");
 	ok(look(k, 1, "gone") != gone, "another has another");
+	is_str(read_it(k, moved, moved_fh), "moved", "one that was moved is open");
 	is_int(look(k, 1, "elsewhere"), (intmax_t)moved, "one that was moved is known again");
 	write_it(k, log, log_fh, "three\n");
 	is_int(k->error, 0, "an open file can be written to");
