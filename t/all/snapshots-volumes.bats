@@ -6,23 +6,29 @@
 load ../lib/helper
 load ../lib/snapshots
 
-# One line after the other, each with the number of the VM's own and its name, on the volume and on
-# the VM's disk.
-WRITER='exec 5>>/data/log 6>>/log; i=0
-	while [ ! -e /still ]; do
-		i=$((i + 1)); read name </proc/sys/kernel/hostname
-		echo "$name $i" >&5; echo "$name $i" >&6
-	done
-	sync; : >/synced; sync; sleep 100000'
-
 source_vm() {
-	export SHARE=$BATS_FILE_TMPDIR/share WRITER
+	export SHARE=$BATS_FILE_TMPDIR/share
 	mkdir -p "$SHARE/dir/sub"
-	echo then >"$SHARE/file"
+	echo 'then' >"$SHARE/file"
 	echo stays >"$SHARE/dir/stays"
 	echo goes >"$SHARE/dir/goes"
 	echo moves >"$SHARE/dir/moves"
-	start source --network none -v "$SHARE:/data" "$IMAGE" -- sh -c "$WRITER"
+	# One line after the other, each with the VM's name and a number, on the volume and on the disk.
+	cat >"$SHARE/writer" <<'END'
+exec 5>>/data/log 6>>/log
+i=0
+while [ ! -e /still ]; do
+	i=$((i + 1))
+	read name </proc/sys/kernel/hostname
+	echo "$name $i" >&5
+	echo "$name $i" >&6
+done
+sync
+: >/synced
+sync
+sleep 100000
+END
+	start source --network none -v "$SHARE:/data" "$IMAGE" -- sh /data/writer
 	wait_for 30 grep -q 'source 20' "$SHARE/log"
 }
 
@@ -42,7 +48,7 @@ lines() {
 	is "$(fcvm exec clone readlink /proc/1/fd/5)" /data/log
 	wait_for 30 grep -q '^clone ' "$SHARE/log"
 	# shellcheck disable=SC2034 # eval's
-	local n=$(wc -l <"$SHARE/log")
+	n=$(wc -l <"$SHARE/log")
 	wait_for 30 eval '(($(wc -l <"$SHARE/log") > n + 20))'
 	fcvm pause source clone
 	cp "$SHARE/log" "$BATS_TEST_TMPDIR/log"

@@ -1,137 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Sessions of a volume's server that are saved and gone on with, as a machine's are by its clones:
- * what was open is open, what others have changed meanwhile is called back, and nothing that is
- * written in the place of what was saved leads out of the share. */
-#include "cleanup.h"
-#include "fuserelay.h"
-#include "tap.h"
-#include "volclient.h"
-
-#include <fcvm-vol/vs_save.h>
+ * what was open is open, and what others have changed meanwhile is called back. */
+#include "volsaved.h"
 
 #include <sys/file.h>
-#include <sys/mman.h>
-
-struct told {
-	uint64_t inode[64];
-	struct {
-		uint64_t dir;
-		char name[64];
-	} entry[64];
-	size_t inodes, entries;
-	bool word; /* and then the word */
-};
-
-static void word(struct client *c, const char *name)
-{
-	char text[FUSERELAY_HELLO_N] = {0};
-
-	memcpy(text, name, 8);
-	put(c, text, sizeof text);
-}
-
-/* All that comes before the word. Answers are noted as the client's last. */
-static struct told until_word(struct client *c, const char *name)
-{
-	struct told t = {.inodes = 0};
-	struct fuse_out_header h;
-
-	while (take(c, &h, sizeof h)) {
-		const struct fuse_notify_inval_inode_out *inode = (const void *)c->in;
-		const struct fuse_notify_inval_entry_out *entry = (const void *)c->in;
-
-		t.word = !memcmp(&h, name, 8);
-		if (t.word || h.len < sizeof h || !take(c, c->in, h.len - sizeof h))
-			break;
-		if (h.unique == 0 && h.error == FUSE_NOTIFY_INVAL_INODE && t.inodes < 64)
-			t.inode[t.inodes++] = inode->ino;
-		if (h.unique == 0 && h.error == FUSE_NOTIFY_INVAL_ENTRY && t.entries < 64) {
-			t.entry[t.entries].dir = entry->parent;
-			snprintf(t.entry[t.entries++].name, 64, "%s", (const char *)(entry + 1));
-		}
-		if (h.unique)
-			c->error = h.error;
-	}
-	return t;
-}
-
-static bool told_inode(const struct told *t, uint64_t id)
-{
-	for (size_t i = 0; i < t->inodes; i++)
-		if (t->inode[i] == id)
-			return true;
-	return false;
-}
-
-static bool told_entry(const struct told *t, uint64_t dir, const char *name)
-{
-	for (size_t i = 0; i < t->entries; i++)
-		if (t->entry[i].dir == dir && !strcmp(t->entry[i].name, name))
-			return true;
-	return false;
-}
-
-static uint64_t open_it(struct client *c, uint64_t node, uint32_t opcode, uint32_t flags)
-{
-	const struct fuse_open_out *out = ask(c, opcode, node,
-	        &(struct fuse_open_in){.flags = flags}, sizeof(struct fuse_open_in));
-
-	return out && !c->error ? out->fh : 0;
-}
-
-static const char *read_it(struct client *c, uint64_t node, uint64_t fh)
-{
-	const struct fuse_read_in in = {.fh = fh, .size = 100};
-
-	memset(c->in, 0, 101);
-	return ask(c, FUSE_READ, node, &in, sizeof in);
-}
-
-static void write_it(struct client *c, uint64_t node, uint64_t fh, const char *text)
-{
-	char body[200];
-	const struct fuse_write_in in = {.fh = fh, .size = (uint32_t)strlen(text)};
-
-	memcpy(body, &in, sizeof in);
-	memcpy(body + sizeof in, text, strlen(text));
-	ask(c, FUSE_WRITE, node, body, sizeof in + strlen(text));
-}
-
-static void lock_it(struct client *c, uint64_t node, uint64_t fh, bool posix, bool wait)
-{
-	const struct fuse_lk_in in = {.fh = fh,
-	        .owner = 7,
-	        .lk = {.start = 10, .end = posix ? 19 : INT64_MAX, .type = F_WRLCK},
-	        .lk_flags = posix ? 0 : FUSE_LK_FLOCK};
-
-	if (wait)
-		say(c, FUSE_SETLKW, node, &in, sizeof in);
-	else
-		ask(c, FUSE_SETLK, node, &in, sizeof in);
-}
-
-/* A saved session in a file. */
-static int save(struct client *c, ssize_t *size)
-{
-	int fd = memfd_create("saved", MFD_CLOEXEC);
-	struct told t;
-
-	word(c, FUSERELAY_REST);
-	t = until_word(c, FUSERELAY_REST);
-	ok(t.word, "the session comes to rest");
-	*size = vs_save(&c->vs, fd, 0);
-	return fd;
-}
-
-static void *content(int fd, ssize_t size)
-{
-	void *data = malloc((size_t)size + 1);
-
-	if (!data || pread(fd, data, (size_t)size, 0) != size)
-		abort();
-	close(fd);
-	return data;
-}
 
 static struct client *clone_of(
         const struct tmpdir *d, const void *data, ssize_t size, struct vs_loss *loss)
@@ -143,12 +15,6 @@ static struct client *clone_of(
 	c->unique = 1000;
 	run(c);
 	return c;
-}
-
-static void write_file(const struct tmpdir *d, const char *path, const char *text)
-{
-	if (put_file_at(d->fd, path, text, strlen(text), 0644) < 0)
-		abort();
 }
 
 /* Older than one tick of the clock, within which times say nothing. */
@@ -334,166 +200,16 @@ static void locks(const struct tmpdir *d)
 	free(k);
 }
 
-/* --- what nobody has written ------------------------------------------------------------------ */
-
-static int load(const struct tmpdir *d, const void *data, size_t n)
-{
-	struct client *c = malloc(sizeof *c);
-	struct vs_loss loss;
-	int r;
-
-	prepare(c, d, false, VS_CACHE_AUTO);
-	r = vs_load(&c->vs, data, n, false, &loss);
-	if (r == 0)
-		vs_close_session(&c->vs);
-	close(c->wire);
-	close(c->vs.wire);
-	close(c->vs.root);
-	free(c);
-	return r;
-}
-
-static void put_node(
-        struct vs_pack *p, uint64_t id, uint64_t parent, const char *name, uint32_t type)
-{
-	vs_put_u64(p, id);
-	vs_put_u64(p, 1);
-	vs_put_u64(p, 1);
-	vs_put_u32(p, type);
-	for (int i = 0; i < 3; i++)
-		vs_put_u64(p, 0);
-	vs_put_u32(p, 0);
-	vs_put_u64(p, parent);
-	vs_put_blob(p, name, strlen(name));
-	vs_put_u64(p, 0);
-	for (int i = 0; i < 2; i++) {
-		vs_put_u64(p, 0);
-		vs_put_u32(p, 0);
-	}
-	vs_put_u64(p, 0);
-	vs_put_u32(p, VS_WATCHED);
-}
-
-static struct vs_pack head(uint32_t nodes)
-{
-	struct vs_pack p = {.n = 0};
-
-	vs_put_bytes(&p, VS_SAVE_MAGIC, 8);
-	vs_put_u32(&p, VS_SAVE_VERSION);
-	vs_put_u32(&p, 1);
-	vs_put_u32(&p, 0);
-	for (int i = 0; i < 3; i++)
-		vs_put_u64(&p, 1);
-	vs_put_u32(&p, 1);
-	vs_put_u32(&p, nodes);
-	put_node(&p, 1, 0, "", S_IFDIR);
-	return p;
-}
-
-/* No missing names, contents, handles, locks, waits; nothing kept. */
-static int load_pack(const struct tmpdir *d, struct vs_pack *p)
-{
-	int r;
-
-	for (int i = 0; i < 7; i++)
-		vs_put_u32(p, 0);
-	r = load(d, p->data, p->n);
-	free(p->data);
-	return r;
-}
-
-static void one_node(const struct tmpdir *d, const char *what, uint64_t id, const char *name,
-        uint32_t type, int want)
-{
-	struct vs_pack p = head(2);
-
-	put_node(&p, id, 1, name, type);
-	is_int(load_pack(d, &p), want, "%s", what);
-}
-
-static void forged(const struct tmpdir *d)
-{
-	struct vs_pack p = head(1);
-
-	is_int(load_pack(d, &p), 0, "the least that there is");
-	one_node(d, "a node", 2, "file", S_IFREG, 0);
-	one_node(d, "the name ..", 2, "..", S_IFDIR, -EBADMSG);
-	one_node(d, "a name with a slash", 2, "../beside", S_IFREG, -EBADMSG);
-	one_node(d, "a second root", 1, "", S_IFDIR, -EBADMSG);
-	one_node(d, "node 0", 0, "file", S_IFREG, -EBADMSG);
-	one_node(d, "a number without bounds", 1ULL << 40, "file", S_IFREG, -EBADMSG);
-	one_node(d, "no type", 2, "file", 0, -EBADMSG);
-	one_node(d, "a link that is said to be a directory", 2, "link", S_IFDIR, 0);
-	p = head(3);
-	put_node(&p, 2, 3, "a", S_IFDIR);
-	put_node(&p, 3, 2, "b", S_IFDIR);
-	is_int(load_pack(d, &p), 0, "a circle is nowhere");
-	p = head(2);
-	put_node(&p, 2, 2, "a", S_IFDIR);
-	is_int(load_pack(d, &p), 0, "nor is one that is in itself");
-	p = head(0xffffffff);
-	is_int(load_pack(d, &p), -EBADMSG, "four thousand million nodes");
-	p = head(1);
-	vs_put_u32(&p, 0);
-	vs_put_u32(&p, 0xffffffff);
-	is_int(load_pack(d, &p), -EBADMSG, "as many contents");
-	p = head(2);
-	put_node(&p, 2, 1, "file", S_IFREG);
-	vs_put_u32(&p, 0);
-	vs_put_u32(&p, 0);
-	vs_put_u32(&p, 1);
-	for (int i = 0; i < 2; i++) /* a handle of slot 4095 of a number that is none */
-		vs_put_u64(&p, 0xffffffffULL);
-	is_int(load_pack(d, &p), -EBADMSG, "a handle of no node");
-}
-
-static void damaged(const struct tmpdir *d)
-{
-	struct client *c = malloc(sizeof *c);
-	auto_free char *data = NULL;
-	int cut = 0, fd;
-	uint64_t file, fh;
-	ssize_t size;
-
-	begin(c, d, false);
-	file = look(c, 1, "file");
-	fh = open_it(c, file, FUSE_OPEN, O_RDWR);
-	lock_it(c, file, fh, true, false);
-	look(c, 1, "missing");
-	fd = save(c, &size);
-	data = content(fd, size);
-	stop(c);
-	free(c);
-	is_int(load(d, data, (size_t)size), 0, "whole");
-	for (ssize_t n = 0; n < size; n++)
-		cut += load(d, data, (size_t)n) == -EBADMSG;
-	is_int(cut, size, "cut anywhere, it is refused");
-	for (ssize_t n = 0; n < size; n++) {
-		data[n] ^= 0x41;
-		load(d, data, (size_t)size);
-		data[n] ^= 0x41;
-	}
-	is_int(load(d, data, (size_t)size), 0, "with any byte changed, nothing happens to others");
-}
-
 int main(void)
 {
 	auto_tmpdir struct tmpdir d = tmpdir_make();
-	auto_free char *beside = NULL;
-	size_t n;
 
 	if (mkdirat(d.fd, "share", 0755) < 0 || mkdirat(d.fd, "share/dir", 0755) < 0 ||
 	        symlinkat("../beside", d.fd, "share/link") < 0 || chdir("/proc/self/fd") < 0)
 		abort();
-	write_file(&d, "beside", "secret");
 	write_file(&d, "share/file", "text");
 	goes_on(&d);
 	flocks(&d);
 	locks(&d);
-	forged(&d);
-	damaged(&d);
-	if (read_file_at(d.fd, "beside", 64, &beside, &n) < 0)
-		abort();
-	is_str(beside, "secret", "what is beside the share stays");
 	return done();
 }
