@@ -78,6 +78,8 @@ static void asked(struct fuserelay_rest *r, char byte)
 	pthread_mutex_lock(&r->lock);
 	w = put_word(r, rest ? FUSERELAY_REST : FUSERELAY_GO);
 	r->resting = rest && w == 0;
+	if (r->gone)
+		r->resting = false;
 	pthread_cond_broadcast(&r->may_send);
 	pthread_mutex_unlock(&r->lock);
 	if (w < 0)

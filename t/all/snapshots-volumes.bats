@@ -68,6 +68,10 @@ lines() {
 	cut -d' ' -f2 "$BATS_TEST_TMPDIR/own" | cmp - <(seq 1 "$(wc -l <"$BATS_TEST_TMPDIR/own")")
 	fcvm snapshot create clone --tag still
 	run -0 e2fsck -fn "$FCVM_DATA_DIR/snapshots/still/scratch"
+	fcvm stop -t 0 clone
+	run --separate-stderr -0 fcvm snapshot run still --rm --exec 'cat /data/file; tail -n1 /log | cut -d" " -f1'
+	is "$output" $'then\nclone'
+	is "$stderr" ''
 	fcvm snapshot rm still
 }
 
@@ -112,14 +116,15 @@ lines() {
 	echo one >"$BATS_TEST_TMPDIR/one"
 	start kinds --rm --network none -v "$BATS_TEST_TMPDIR/one:/etc/one:ro" -v "$SHARE:/ro:ro" -v /own -v named:/named "$IMAGE" -- \
 		sh -c 'exec 3</etc/one; mkdir -p /own/a/b; echo mine >/own/a/b/file; ln /own/a/b/file /own/link; exec 4>>/own/log; echo shared >/named/file
+			exec 5<>/named/gone; echo unnamed >&5; rm /named/gone
 			while :; do echo x >&4; sleep 0.2; done'
 	wait_for 30 fcvm exec kinds test -e /named/file -a -s /own/log
 	fcvm snapshot create kinds
 	fcvm exec kinds sh -c 'rm -r /own/a; echo later >/own/later'
 	run --separate-stderr -0 fcvm snapshot run kinds --rm -n 2 --name clone --exec '
-		cat /proc/1/fd/3 /own/a/b/file /named/file; touch /ro/x /etc/one; n=$(stat -c %h /own/link); echo "$n"
+		cat /proc/1/fd/3 /proc/1/fd/5 /own/a/b/file /named/file; touch /ro/x /etc/one; n=$(stat -c %h /own/link); echo "$n"
 		ls /own; echo mine >/own/mine; a=$(wc -l </own/log); sleep 1; [ $(wc -l </own/log) -gt $a ] && echo "goes on"'
-	is "$(sort <<<"$output")" "$(printf '%s\n' one mine shared 2 a link log 'goes on' one mine shared 2 a link log 'goes on' | sort)"
+	is "$(sort <<<"$output")" "$(printf '%s\n' one unnamed mine shared 2 a link log 'goes on' one unnamed mine shared 2 a link log 'goes on' | sort)"
 	is "$(grep -c 'Read-only file system' <<<"$stderr")" 4
 	is "$(fcvm exec kinds ls /own)" $'later\nlink\nlog'
 	fcvm stop -t 0 kinds

@@ -58,3 +58,22 @@ as_user() {
 	has "$output" 'belongs to user 12345'
 	as_user fcvm stop -t 0 mine
 }
+
+@test "a user's VM is saved with its volumes, and its clone has them" {
+	cd "$home"
+	as_user mkdir -m 700 run
+	as_user fcvm setup
+	as_user mkdir share
+	as_user fcvm run -d --rm --name mine --memory 128m --rootfs-size 64m --network none -v "$home/share:/share" -v /own "oci:$home/hello" -- \
+		sh -c 'mkdir /own/dir; echo own >/own/dir/file; exec 5>>/share/log; while :; do read n </proc/sys/kernel/hostname; echo $n >&5; sleep 0.1; done'
+	wait_for 30 test -s share/log
+	as_user fcvm snapshot create mine
+	run --separate-stderr -0 as_user fcvm snapshot run mine --name clone --rm --exec \
+		'cat /own/dir/file; until grep -q clone /share/log; do sleep 0.1; done; stat -c %u:%g /share/log'
+	is "$output" $'own\n0:0'
+	is "$stderr" ''
+	as_user fcvm stop -t 0 mine
+	as_user fcvm snapshot rm mine
+	run -0 as_user fcvm volume ls -q
+	is "$output" ''
+}
