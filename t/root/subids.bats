@@ -71,3 +71,22 @@ dir/by-user 3000000999:3100000999"
 	is "$(as_user fcvm volume ls -q)" ''
 	[[ ! -e $home/own/.local/share/fcvm/volumes/kept ]]
 }
+
+@test "an anonymous volume with files of others is saved, given to clones and removed" {
+	local image=$home/own/hello data=$home/own/.local/share/fcvm
+	mkdir -p "$data"
+	cp -r "$FCVM_DATA_DIR"/{kernels,initrds,setup.json} "$data/"
+	cp -rL "$(hello_image)" "$image"
+	chown -R "$user:" "$home/own"
+	as_user fcvm run -d --rm --name mine --memory 128m --rootfs-size 64m --network none -v /own "oci:$image" -- \
+		sh -c 'mkdir -p /own/private/more; echo x >/own/private/f; chown -R 70:71 /own; chmod 700 /own /own/private; : >/ready; sleep 1000'
+	wait_for 60 as_user fcvm exec mine test -e /ready
+	as_user fcvm snapshot create mine
+	run -0 --separate-stderr as_user fcvm snapshot run mine --rm --exec 'stat -c "%n %u:%g %a" /own /own/private /own/private/f; cat /own/private/f'
+	is "$output" $'/own 70:71 700\n/own/private 70:71 700\n/own/private/f 70:71 644\nx'
+	is "$stderr" ''
+	as_user fcvm stop -t 0 mine
+	as_user fcvm snapshot rm mine
+	is "$(find "$data/snapshots" -mindepth 1 ! -name .lock)" ''
+	wait_for 20 eval '[[ -z $(as_user fcvm volume ls -q) ]]'
+}

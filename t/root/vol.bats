@@ -276,8 +276,9 @@ pipe 1234:2345 640"
 			"false|/b/c||ro\",\"noexec|true|directory|$SRC"; do
 			IFS='|' read -r copy at name opts ro type source <<<"$v"
 			[[ $name ]] || copy=false
-			printf '{"copyUp":%s,"destination":"%s","name":"%s","options":["%s"],"readonly":%s,"source":"%s","type":"%s"}\n' \
-				"$copy" "$at" "$name" "$opts" "$ro" "$source" "$type"
+			[[ $opts == rw ]] && words='' || words=ro,noexec
+			printf '{"anonymous":false,"copyUp":%s,"destination":"%s","name":"%s","options":["%s"],"readonly":%s,"source":"%s","type":"%s","words":"%s"}\n' \
+				"$copy" "$at" "$name" "$opts" "$ro" "$source" "$type" "$words"
 		done | paste -sd,
 	)]}"
 	run -0 --separate-stderr fcvm-vol "$SRC:/data" -- sh -c "
@@ -299,4 +300,17 @@ keep$'
 	is "$output" 'fcvm-volume: the volume keep is in use by a VM'
 	fcvm-volume rm keep
 	is "$(fcvm-volume ls -q)" ''
+}
+
+@test "a session is saved while a server is at work, with its locks and nothing half done" {
+	mkdir "$SRC" "$MNT"
+	echo a >"$SRC/a"
+	run -0 --separate-stderr env SAVE="$BATS_TEST_TMPDIR/saved" fcvm-vol "$SRC:/data" -- "$VOLGUEST" 0 "$MNT" sh -c "
+		exec 7>>$MNT/lock && flock 7
+		for w in 1 2 3 4; do (while [ -e $MNT/a ]; do cat $MNT/a; echo \$w >>$MNT/log; done) >/dev/null 2>&1 & done
+		until [ -s $MNT/log ]; do sleep 0.05; done"
+	is "$stderr" ''
+	is "$(head -c 8 "$BATS_TEST_TMPDIR/saved")" FCVMVOLS
+	grep -q lock "$BATS_TEST_TMPDIR/saved"
+	is "$(grep -vc '^[1-4]$' "$SRC/log")" 0
 }
