@@ -5,14 +5,16 @@
 #include "failpoint.h"
 #include "helper.h"
 #include "json.h"
+#include "msg.h"
 #include "name.h"
 #include "snapshot_meta.h"
 #include "snapshots.h"
 #include "status.h"
+#include "strv.h"
 #include "trace.h"
+#include "warm.h"
 #include "xio.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -34,6 +36,8 @@ struct snapshot_job {
 	bool stop, stopped; /* the machine is not to go on; does not */
 	struct snapshots store;
 	struct snapshot_new files;
+	const struct warm *warm; /* NULL, or this is no snapshot but a startup template: */
+	struct warm_new warm_new;
 	enum step step;
 	int report, pidfd; /* of the helper; -1: none */
 	struct watch watch;
@@ -85,7 +89,10 @@ static void finish(struct snapshot_job *j)
 	reap(j);
 	if (m->phase == PHASE_RUN)
 		let_go(j);
-	snapshots_end(&j->store, &j->files);
+	if (j->warm)
+		warm_end(&j->warm_new);
+	else
+		snapshots_end(&j->store, &j->files);
 	snapshots_close(&j->store);
 	json_decref(j->meta);
 	m->snapshot = NULL;
@@ -96,6 +103,8 @@ static void fail(struct snapshot_job *j, const struct err *e)
 {
 	if (j->owner)
 		hub_refuse(j->owner, e->status, "%s", e->text);
+	else if (j->warm && j->m->phase == PHASE_RUN)
+		msg("the started container cannot be kept for the next run: %s", e->text);
 	finish(j);
 }
 
@@ -121,7 +130,9 @@ static void keep(void *ctx, int report)
 	struct err e = {.status = FCVM_EX_OK};
 	int r = -1;
 
-	if (snapshot_meta_add(j->meta, j->m->o, j->m->vmm->ops, &e) == 0)
+	if (j->warm)
+		r = warm_keep(&j->warm_new, j->warm, &e);
+	else if (snapshot_meta_add(j->meta, j->m->o, j->m->vmm->ops, &e) == 0)
 		r = snapshots_keep(
 		        &j->store, &j->files, j->tag, j->meta, j->m->o->saving->plan, &e);
 	helper_tell(report, r < 0 ? &e : NULL);
@@ -169,7 +180,7 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 {
 	const struct snapshot_files *f = &j->files.files;
 	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
-	        j->m->vmm->memory};
+	        j->m->vmm->memory, j->warm_new.files.dir, j->warm_new.store.dir};
 	struct helper h = {.program = "fcvm-boot",
 	        .name = "snapshot",
 	        .keep = fds,
@@ -258,7 +269,7 @@ int64_t snapshot_next(const struct machine *m)
 
 /* --- requests --- */
 
-static int begin(struct snapshot_job *j, struct err *e)
+static int open_files(struct snapshot_job *j, struct err *e)
 {
 	const struct saving *s = j->m->o->saving;
 
@@ -266,6 +277,12 @@ static int begin(struct snapshot_job *j, struct err *e)
 	        snapshots_begin(&j->store, &j->files, e) < 0)
 		return -1;
 	j->files.files.root = s->root;
+	return 0;
+}
+
+/* With its files open. */
+static int begin(struct snapshot_job *j, struct err *e)
+{
 	j->meta = json_pack("{s:I, s:s}", "created", (json_int_t)(clock_real_ns() / 1000000000),
 	        "vm", j->m->name);
 	if (j->m->vmm->memory_private)
@@ -288,6 +305,22 @@ static const char *hindrance(const struct machine *m)
 	return NULL;
 }
 
+static struct snapshot_job *job_new(struct machine *m)
+{
+	struct snapshot_job *j = xcalloc(1, sizeof *j);
+
+	*j = (struct snapshot_job){.m = m,
+	        .store.dir = -1,
+	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
+	        .warm_new = WARM_NEW_NONE,
+	        .report = -1,
+	        .pidfd = -1,
+	        .watch.fd = -1,
+	        .until_ms = -1};
+	m->snapshot = j;
+	return j;
+}
+
 void snapshot_request(struct conn *c, const json_t *request)
 {
 	const char *tag = json_string_value(json_object_get(request, "tag"));
@@ -302,23 +335,41 @@ void snapshot_request(struct conn *c, const json_t *request)
 		        why ? why : NAME_RULE);
 		return;
 	}
-	j = calloc(1, sizeof *j);
-	if (!j)
-		abort();
-	*j = (struct snapshot_job){.m = c->m,
-	        .owner = c,
-	        .stop = json_is_true(json_object_get(request, "stop")),
-	        .store.dir = -1,
-	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
-	        .report = -1,
-	        .pidfd = -1,
-	        .watch.fd = -1,
-	        .until_ms = -1};
+	j = job_new(c->m);
+	j->owner = c;
+	j->stop = json_is_true(json_object_get(request, "stop"));
 	snprintf(j->tag, sizeof j->tag, "%s", tag);
 	c->role = ROLE_SNAPSHOT;
-	c->m->snapshot = j;
 	trace("snapshot: begun");
-	if (begin(j, &e) < 0)
+	if (open_files(j, &e) < 0 || begin(j, &e) < 0)
+		fail(j, &e);
+}
+
+void snapshot_warm(struct machine *m)
+{
+	const struct warm *warm = m->o->saving ? m->o->saving->warm : NULL;
+	const char *why = warm && !m->warmed && !m->snapshot ? hindrance(m) : "";
+	struct snapshot_job *j;
+	struct err e;
+	int r;
+
+	if (why && !*why)
+		return;
+	m->warmed = true;
+	j = job_new(m);
+	j->warm = warm;
+	trace("warm: begun");
+	r = why ? err_set(&e, FCVM_EX_FAIL, "%s", why)
+	        : warm_begin(&j->warm_new, warm, m->o->saving->data, &e);
+	if (r == 1) {
+		struct template_files *f = &j->warm_new.files.files;
+
+		j->files.files = (struct snapshot_files){f->state, f->memory, f->scratch, -1};
+		r = begin(j, &e);
+	} else if (r == 0) {
+		finish(j);
+	}
+	if (r < 0)
 		fail(j, &e);
 }
 

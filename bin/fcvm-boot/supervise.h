@@ -22,6 +22,7 @@ struct saving {
 	const json_t *plan;              /* as the run directory has it */
 	const struct vmm_config *config; /* of the machine */
 	int root, scratch;               /* its disks */
+	const struct warm *warm;         /* once it is well it is saved as this; or NULL */
 };
 
 struct supervise_opts {
@@ -40,6 +41,7 @@ struct supervise_opts {
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
 	bool clone; /* and the one it goes on from was running: it needs no plan, but to be told so
 	             */
+	bool healthy;     /* and was well */
 	const char *exec; /* of a clone: a shell command, which stands for the container in front
 	                   * and whose end is the machine's; NULL: none */
 	const struct saving *saving; /* NULL: it cannot be saved */
@@ -136,6 +138,7 @@ struct machine {
 	struct proto_out first;        /* what goes to the agent before all of out */
 	bool held;                     /* and out has to wait: the guest is frozen */
 	struct snapshot_job *snapshot; /* NULL: none is being made */
+	bool warmed;                   /* what saving.warm asks for was tried */
 	struct proto_text control, exit_text;
 	bool agent_closed; /* nothing more to read */
 	bool agent_mute;   /* it takes nothing more */

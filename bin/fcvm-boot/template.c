@@ -166,6 +166,28 @@ static int restore(
 	return 0;
 }
 
+/* With open files, which it closes. What the monitor does not take is removed. */
+static int restore_or_remove(struct vmm *v, const struct template_wish *w,
+        const struct templates *t, const char *key, struct template_files *f, struct err *e)
+{
+	int r = restore(v, w, f, e);
+
+	template_files_close(f);
+	if (r < 0)
+		templates_remove(t, key, NULL);
+	return r;
+}
+
+int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
+        const char *key, struct err *e)
+{
+	struct template_files f;
+
+	if (!templates_find(t, key, &f))
+		return 0;
+	return restore_or_remove(v, w, t, key, &f, e) < 0 ? -1 : 1;
+}
+
 /* A state that the monitor does not take is made anew, once. */
 static int start(struct vmm *v, const struct template_wish *w, const struct templates *t,
         const char *key, json_t *machine, struct err *e)
@@ -176,10 +198,7 @@ static int start(struct vmm *v, const struct template_wish *w, const struct temp
 	for (int tries = 0; tries < 2 && r < 0; tries++) {
 		if (have(w, t, key, machine, &f, e) < 0)
 			return -1;
-		r = restore(v, w, &f, e);
-		template_files_close(&f);
-		if (r < 0)
-			templates_remove(t, key, NULL);
+		r = restore_or_remove(v, w, t, key, &f, e);
 	}
 	trace(r == 0 ? "template: restored" : "template: not restored");
 	return r;
