@@ -217,8 +217,13 @@ void streams_stdin(struct carrier *s)
 	n = read(STDIN_FILENO, buf, want);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (n < 0 && errno == EIO && !tty_is_ours(STDIN_FILENO) && tty_stop(SIGTTIN))
-		return;
+	if (n < 0 && errno == EIO && !tty_is_ours(STDIN_FILENO)) {
+		/* The end needs no terminal: stopped, it would not be seen. */
+		if (s->asked_to_end)
+			s->stdin_open = false;
+		if (s->asked_to_end || tty_stop(SIGTTIN))
+			return;
+	}
 	if (n > 0) {
 		size_t m = take_keys(s, buf, (size_t)n, out);
 
