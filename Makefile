@@ -165,16 +165,6 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-# fcvm-net once more, with the steps at which tests hold it to kill it (bin/fcvm-net/failpoint.h).
-$(B)/failpoint/%.o: %.c | $(DEPS_FIRST)
-	@mkdir -p $(@D)
-	@echo "  FAIL  $<"
-	$(Q)$(CC) $(ALL_CFLAGS) -DFCVM_FAILPOINTS -MMD -MP -c -o $@ $<
-
-$(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c)) $(B)/libfcvm.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
-
 # Stands for a VMM that restores a machine, in tests of the page server.
 $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
@@ -196,7 +186,7 @@ $(B)/t/fakefc/firecracker: $(wildcard t/lib/fakefc/*.c) $(wildcard t/lib/fakefc/
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(LIBS)
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest \
   $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker \
   $(B)/t/volguest
 	@touch $@

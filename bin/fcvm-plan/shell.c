@@ -75,9 +75,6 @@ char *plan_options_shell(const struct plan_opts *o)
 	shquote_assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
 	shquote_assign(f, "warm", o->warm ? "1" : "0");
 	shquote_assign(f, "strace_agent", o->strace_agent ? "1" : "0");
-	shquote_assign(f, "hypervisor", o->hypervisor);
-	shquote_assign(f, "accel", o->accel);
-	shquote_assign(f, "network", o->network);
 	shquote_assign_list(f, "net_args", &net);
 	shquote_assign_list(f, "vol_args", &o->volume);
 	shquote_assign(f, "image_volumes",
