@@ -5,15 +5,16 @@
 
 #include "snapshots.h"
 
-#define SNAPSHOT_FORMAT 1
-#define SNAPSHOT_META   "meta.json"
-#define SNAPSHOT_LOCK   ".lock"
-#define SNAPSHOT_NEW    ".new"  /* + random: being made while its directory is locked */
-#define SNAPSHOT_OLD    ".old." /* + tag: to be removed, or put back if the tag is free */
-#define SNAPSHOT_GONE   ".gone" /* + random: to be removed */
+#define SNAPSHOT_META "meta.json"
+#define SNAPSHOT_LOCK ".lock"
+#define SNAPSHOT_NEW  ".new"  /* + random: being made while its directory is locked */
+#define SNAPSHOT_OLD  ".old." /* + tag: to be removed, or put back if the tag is free */
+#define SNAPSHOT_GONE ".gone" /* + random: to be removed */
 
 /* Alone with the store. A descriptor whose end is the lock's, or -1 with e filled. */
 int snapshots_lock(const struct snapshots *s, struct err *e);
+/* 0 if nobody holds it (snapshots_hold()); else -1 with e filled, which says who. */
+int snapshots_check_free(const struct snapshots *s, const char *tag, struct err *e);
 /* Removes what nobody is making any more. The lock is held. */
 void snapshots_clean(const struct snapshots *s);
 
