@@ -45,6 +45,7 @@ struct agent {
 		cpu_set_t cpus;    /* the agent's when it is not */
 		char *rt_runtime;  /* the setting then; NULL: there is none */
 		bool can_end_tcp;
+		bool disk; /* only the scratch disk is */
 	} freeze;
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */

@@ -7,8 +7,10 @@
  * for one: load a module, end a mount. */
 #include "freeze.h"
 #include "clock.h"
+#include "cleanup.h"
 #include "clone.h"
 #include "cpu.h"
+#include "early.h"
 #include "exec.h"
 #include "interface.h"
 #include "status.h"
@@ -16,10 +18,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -142,14 +146,35 @@ static const char *hindrance(const struct agent *a)
 	return NULL;
 }
 
-void agent_freeze(struct agent *a)
+/* ioctl(2) of the file system that has all of the container's files but those on a tmpfs: from
+ * FIFREEZE on the disk holds all that was written, and whoever writes waits. */
+static int scratch(unsigned long what)
+{
+	auto_fd int fd = open(EARLY_SCRATCH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : ioctl(fd, what, 0);
+}
+
+static const char *freeze_disk(struct freeze *z, struct err *e)
+{
+	if (scratch(FIFREEZE) < 0) {
+		err_sys(e, "cannot bring the disk to rest");
+		return e->text;
+	}
+	z->disk = true;
+	return NULL;
+}
+
+void agent_freeze(struct agent *a, bool disk)
 {
 	const char *why = hindrance(a);
 	struct err e;
 
-	if (a->freeze.hold) /* the host broke the rules; it gets one answer */
+	if (a->freeze.hold || a->freeze.disk) /* the host broke the rules; it gets one answer */
 		return;
-	if (!why) {
+	if (!why && disk) {
+		why = freeze_disk(&a->freeze, &e);
+	} else if (!why) {
 		tcdrain(STDERR_FILENO); /* the console */
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
@@ -167,6 +192,9 @@ bool agent_is_frozen(const struct agent *a)
 
 void agent_unfreeze(struct agent *a)
 {
+	if (a->freeze.disk)
+		scratch(FITHAW);
+	a->freeze.disk = false;
 	let_go(&a->freeze);
 }
 

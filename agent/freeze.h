@@ -7,8 +7,9 @@
 #include "agent.h"
 
 /* Answers FROZEN when everything is held, or with an "error" that nothing is. Until
- * agent_unfreeze() the agent must not sleep: who waits, polls. */
-void agent_freeze(struct agent *a);
+ * agent_unfreeze() the agent must not sleep: who waits, polls. disk: only the disk is, all else
+ * goes on. */
+void agent_freeze(struct agent *a, bool disk);
 bool agent_is_frozen(const struct agent *a);
 void agent_unfreeze(struct agent *a);
 

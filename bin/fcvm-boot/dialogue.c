@@ -58,9 +58,9 @@ void dialogue_plan(struct machine *m)
 	container_credit(m);
 }
 
-bool dialogue_freeze(struct machine *m)
+bool dialogue_freeze(struct machine *m, bool disk)
 {
-	static const char text[] = "{\"type\":\"FREEZE\"}";
+	const char *text = disk ? "{\"type\":\"FREEZE\",\"disk\":true}" : "{\"type\":\"FREEZE\"}";
 
 	if (proto_pending(&m->first))
 		return false;
@@ -68,7 +68,7 @@ bool dialogue_freeze(struct machine *m)
 	m->first = m->out;
 	m->out = (struct proto_out){0};
 	m->held = true;
-	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, sizeof text - 1));
+	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, strlen(text)));
 	return true;
 }
 
@@ -101,7 +101,7 @@ static void begin(struct machine *m)
 	m->phase = PHASE_RUN;
 	m->deadline_ms = -1;
 	for (struct conn *c = m->conns; c; c = c->next)
-		if (c->front)
+		if (c->front && !m->o->exec)
 			container_join(c, m->interactive);
 	dialogue_plan(m);
 }
@@ -191,6 +191,15 @@ static void ready(struct machine *m)
 	machine_end(m);
 }
 
+static void container_begun(struct machine *m)
+{
+	bool first = !m->started_ns;
+
+	container_started(m);
+	if (first && m->o->exec)
+		request_exec_in_front(m, m->o->exec);
+}
+
 static void resumed(struct machine *m, const json_t *j)
 {
 	m->resumed = true;
@@ -202,9 +211,7 @@ static void resumed(struct machine *m, const json_t *j)
 	if (!m->o->clone)
 		return;
 	m->paused = json_is_true(json_object_get(j, "paused"));
-	container_started(m);
-	if (m->o->exec)
-		request_exec_in_front(m, m->o->exec);
+	container_begun(m);
 }
 
 static void fatal(struct machine *m, const json_t *j)
@@ -221,8 +228,8 @@ static void started(struct machine *m, const json_t *j)
 
 	if (channel > CONTAINER_CHANNEL && channel <= UINT16_MAX)
 		call_started(m, (uint16_t)channel);
-	else
-		container_started(m);
+	else if (!m->running)
+		container_begun(m);
 }
 
 static void control(struct machine *m, const struct frame *f)

@@ -24,6 +24,7 @@ enum step {
 	STEP_BASE,   /* a helper copies what the guest's memory began as */
 	STEP_HOLD,   /* FREEZE waits for its turn */
 	STEP_FREEZE, /* until FROZEN */
+	STEP_DISK,   /* of a disk alone: a helper copies it, while the guest goes on otherwise */
 	STEP_KEEP    /* a helper makes it durable and gives it its name */
 };
 
@@ -32,12 +33,13 @@ struct snapshot_job {
 	struct conn *owner;
 	char tag[NAME_MAX_LEN + 1];
 	bool stop, stopped; /* the machine is not to go on; does not */
+	bool disk;          /* without memory and state */
 	struct snapshots store;
 	struct snapshot_new files;
 	enum step step;
 	int report, pidfd; /* of the helper; -1: none */
 	struct watch watch;
-	int64_t until_ms, pause_us;
+	int64_t until_ms, frozen_us, pause_us;
 	json_t *meta;
 };
 
@@ -99,6 +101,8 @@ static void fail(struct snapshot_job *j, const struct err *e)
 	finish(j);
 }
 
+static void saved(struct snapshot_job *j, int r, struct err *e);
+
 /* --- the helpers --- */
 
 static void copy_base(void *ctx, int report)
@@ -112,6 +116,20 @@ static void copy_base(void *ctx, int report)
 		err_sys(&e, "cannot copy the machine's memory");
 	}
 	failpoint("snapshot-base");
+	helper_tell(report, r < 0 ? &e : NULL);
+}
+
+static void copy_disk(void *ctx, int report)
+{
+	struct snapshot_job *j = ctx;
+	struct err e = {.status = FCVM_EX_OK};
+	int r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
+
+	if (r < 0) {
+		errno = -r;
+		err_sys(&e, "cannot copy the machine's disk");
+	}
+	failpoint("snapshot-saved");
 	helper_tell(report, r < 0 ? &e : NULL);
 }
 
@@ -160,6 +178,8 @@ static void helped(void *ctx, uint32_t events)
 	} else if (j->step == STEP_BASE) {
 		j->step = STEP_HOLD;
 		snapshot_due(j->m, clock_ms());
+	} else if (j->step == STEP_DISK) {
+		saved(j, 0, &e);
 	} else {
 		kept(j);
 	}
@@ -169,7 +189,7 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 {
 	const struct snapshot_files *f = &j->files.files;
 	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
-	        j->m->vmm->memory};
+	        j->m->vmm->memory, j->m->o->saving->scratch};
 	struct helper h = {.program = "fcvm-boot",
 	        .name = "snapshot",
 	        .keep = fds,
@@ -204,11 +224,30 @@ static int save(struct snapshot_job *j, struct err *e)
 	return r < 0 ? err_sys(e, "cannot copy the machine's disk") : 0;
 }
 
+/* The guest goes on, unless it is not to; what was copied is made a snapshot. */
+static void saved(struct snapshot_job *j, int r, struct err *e)
+{
+	struct machine *m = j->m;
+
+	if (r == 0 && !j->stop)
+		let_go(j);
+	j->pause_us = now_us() - j->frozen_us;
+	trace("snapshot: saved");
+	failpoint("snapshot-thawed");
+	if (r == 0 && m->phase == PHASE_RUN) {
+		j->step = STEP_KEEP;
+		j->until_ms = -1;
+		json_object_set_new(j->meta, "pauseUsec", json_integer(j->pause_us));
+		r = help(j, keep, e);
+	}
+	if (r < 0)
+		fail(j, e);
+}
+
 void snapshot_frozen(struct machine *m, const json_t *answer)
 {
 	const char *why = json_string_value(json_object_get(answer, "error"));
 	struct snapshot_job *j = m->snapshot;
-	int64_t start = now_us();
 	struct err e;
 	int r;
 
@@ -216,20 +255,16 @@ void snapshot_frozen(struct machine *m, const json_t *answer)
 		return; /* it was given up meanwhile */
 	trace("snapshot: frozen");
 	failpoint("snapshot-frozen");
-	r = why ? err_set(&e, FCVM_EX_FAIL, "%s", why) : save(j, &e);
-	if (r == 0 && !j->stop)
-		let_go(j);
-	j->pause_us = now_us() - start;
-	trace("snapshot: saved");
-	failpoint("snapshot-thawed");
-	if (r == 0 && m->phase == PHASE_RUN) {
-		j->step = STEP_KEEP;
-		j->until_ms = -1;
-		json_object_set_new(j->meta, "pauseUsec", json_integer(j->pause_us));
-		r = help(j, keep, &e);
+	j->frozen_us = now_us();
+	r = why       ? err_set(&e, FCVM_EX_FAIL, "%s", why)
+	    : j->disk ? help(j, copy_disk, &e)
+	              : save(j, &e);
+	if (r < 0 || !j->disk) {
+		saved(j, r, &e);
+		return;
 	}
-	if (r < 0)
-		fail(j, &e);
+	j->step = STEP_DISK;
+	j->until_ms = -1;
 }
 
 void snapshot_due(struct machine *m, int64_t now)
@@ -242,7 +277,7 @@ void snapshot_due(struct machine *m, int64_t now)
 	if (m->phase != PHASE_RUN || !m->running) {
 		err_set(&e, FCVM_EX_FAIL, "the container has ended");
 		fail(j, &e);
-	} else if (j->step == STEP_HOLD && dialogue_freeze(m)) {
+	} else if (j->step == STEP_HOLD && dialogue_freeze(m, j->disk)) {
 		j->step = STEP_FREEZE;
 		j->until_ms = now + FREEZE_MS;
 	} else if (j->step == STEP_FREEZE && now >= j->until_ms) {
@@ -268,16 +303,20 @@ static int begin(struct snapshot_job *j, struct err *e)
 	j->files.files.root = s->root;
 	j->meta = json_pack("{s:I, s:s}", "created", (json_int_t)(clock_real_ns() / 1000000000),
 	        "vm", j->m->name);
-	if (j->m->vmm->memory_private)
+	if (j->disk) {
+		json_object_set_new(j->meta, "kind", json_string(SNAPSHOT_DISK));
+		snapshots_disk_only(&j->files);
+	} else if (j->m->vmm->memory_private) {
 		return help(j, copy_base, e);
+	}
 	j->step = STEP_HOLD;
 	snapshot_due(j->m, clock_ms());
 	return 0;
 }
 
-static const char *hindrance(const struct machine *m)
+static const char *hindrance(const struct machine *m, bool disk)
 {
-	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->go_on)
+	if (!m->o->saving || (!disk && (!m->vmm->ops->save || !m->vmm->ops->go_on)))
 		return "this VM's hypervisor cannot save a running machine";
 	if (m->o->volumes >= 0)
 		return "a VM with volumes cannot be saved";
@@ -291,7 +330,8 @@ static const char *hindrance(const struct machine *m)
 void snapshot_request(struct conn *c, const json_t *request)
 {
 	const char *tag = json_string_value(json_object_get(request, "tag"));
-	const char *why = hindrance(c->m);
+	bool disk = json_is_true(json_object_get(request, "diskOnly"));
+	const char *why = hindrance(c->m, disk);
 	struct snapshot_job *j;
 	struct err e;
 
@@ -308,6 +348,7 @@ void snapshot_request(struct conn *c, const json_t *request)
 	*j = (struct snapshot_job){.m = c->m,
 	        .owner = c,
 	        .stop = json_is_true(json_object_get(request, "stop")),
+	        .disk = disk,
 	        .store.dir = -1,
 	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
 	        .report = -1,

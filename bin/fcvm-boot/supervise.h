@@ -40,8 +40,8 @@ struct supervise_opts {
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
 	bool clone; /* and the one it goes on from was running: it needs no plan, but to be told so
 	             */
-	const char *exec; /* of a clone: a shell command, which stands for the container in front
-	                   * and whose end is the machine's; NULL: none */
+	const char *exec; /* of what a snapshot gave: a shell command, which stands for the
+	                   * container in front and whose end is the machine's; NULL: none */
 	const struct saving *saving; /* NULL: it cannot be saved */
 	bool *resumed;               /* set once that agent has answered; may be NULL */
 	/* Without a plan: called once the guest has prepared itself for plans like ready_plan and
@@ -199,8 +199,9 @@ void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uin
         const void *data, size_t n);
 void dialogue_signal(struct machine *m, int sig); /* to the container */
 void dialogue_plan(struct machine *m);
-/* The guest comes to rest: nothing but THAW is sent after FREEZE. False: try again later. */
-bool dialogue_freeze(struct machine *m);
+/* The guest, or only its disk, comes to rest: nothing but THAW is sent after FREEZE. False: try
+ * again later. */
+bool dialogue_freeze(struct machine *m, bool disk);
 void dialogue_thaw(struct machine *m); /* if it is, or was told to be, frozen */
 bool dialogue_pending(const struct machine *m);
 int dialogue_flush(struct machine *m);   /* 0 or -errno */

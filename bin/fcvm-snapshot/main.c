@@ -18,6 +18,8 @@ static const struct opt table[] = {
         {0, "tag", "TAG", "create, import: the snapshot's name (default: the VM's, or that it had)",
                 OPT_STR, O(tag), false},
         {0, "stop", NULL, "create: end the VM when it is saved", OPT_FLAG, O(stop), false},
+        {0, "disk-only", NULL, "create: save the disk without the memory", OPT_FLAG, O(disk_only),
+                false},
         {0, "name", "NAME", "run: the clone's name (default: a random one)", OPT_STR, O(name),
                 false},
         {'p', "publish", "SPEC", "run: publish a port (default: those of the VM)", OPT_LIST,

@@ -12,7 +12,7 @@
 
 struct tool_opts {
 	const char *tag, *name, *network, *exec;
-	bool stop, json, quiet, all, detach, rm, force;
+	bool stop, json, quiet, all, detach, rm, force, disk_only;
 	uint64_t count, limit;
 	struct strv publish;
 };

@@ -26,8 +26,8 @@ int tool_create(const struct snapshots *s, const struct tool_opts *o, char **wor
 		lock = vm_open_lock(&vms.v[0]);
 	if (control_connect(vms.v[0].dir, &c, e) == 0 &&
 	        control_send(&c,
-	                json_pack("{s:s, s:s*, s:b}", "type", "SNAPSHOT", "tag", o->tag, "stop",
-	                        (int)o->stop),
+	                json_pack("{s:s, s:s*, s:b, s:b}", "type", "SNAPSHOT", "tag", o->tag,
+	                        "stop", (int)o->stop, "diskOnly", (int)o->disk_only),
 	                e) == 0)
 		answer = control_receive(&c, -1, NULL, e);
 	control_close(&c);
