@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot.h"
+#include "aide.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "failpoint.h"
@@ -14,8 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FREEZE_MS 60000 /* an emulated guest on a busy host takes its time */
@@ -37,8 +36,7 @@ struct snapshot_job {
 	struct snapshots store;
 	struct snapshot_new files;
 	enum step step;
-	int report, pidfd; /* of the helper; -1: none */
-	struct watch watch;
+	struct aide aide; /* the helper */
 	int64_t until_ms, frozen_us, pause_us;
 	json_t *meta;
 };
@@ -49,21 +47,6 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* The helper is gone, or goes now. */
-static void reap(struct snapshot_job *j)
-{
-	siginfo_t info;
-
-	if (j->pidfd < 0)
-		return;
-	loop_drop(&j->m->loop, &j->watch, &j->report);
-	proc_kill(&(struct proc){.pidfd = j->pidfd}, SIGKILL);
-	while (waitid(P_PIDFD, (id_t)j->pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
-		;
-	close(j->pidfd);
-	j->pidfd = -1;
 }
 
 static void let_go(struct snapshot_job *j)
@@ -84,7 +67,7 @@ static void finish(struct snapshot_job *j)
 {
 	struct machine *m = j->m;
 
-	reap(j);
+	aide_end(j->m, &j->aide);
 	if (m->phase == PHASE_RUN)
 		let_go(j);
 	snapshots_end(&j->store, &j->files);
@@ -169,10 +152,10 @@ static void helped(void *ctx, uint32_t events)
 {
 	struct snapshot_job *j = ctx;
 	struct err e;
-	int r = helper_wait(j->report, "snapshot's helper", &e);
+	int r = helper_wait(j->aide.report, "snapshot's helper", &e);
 
 	(void)events;
-	reap(j);
+	aide_end(j->m, &j->aide);
 	if (r < 0) {
 		fail(j, &e);
 	} else if (j->step == STEP_BASE) {
@@ -190,19 +173,15 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 	const struct snapshot_files *f = &j->files.files;
 	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
 	        j->m->vmm->memory, j->m->o->saving->scratch};
-	struct helper h = {.program = "fcvm-boot",
-	        .name = "snapshot",
-	        .keep = fds,
-	        .n_keep = sizeof fds / sizeof *fds,
-	        .pidfd = &j->pidfd,
-	        .fn = fn,
-	        .ctx = j};
 
-	if (helper_start(&h, &j->report, e) < 0)
-		return -1;
-	if (loop_add(&j->m->loop, &j->watch, j->report, EPOLLIN, helped, j) == 0)
-		return 0;
-	return err_sys(e, "cannot watch the snapshot's helper");
+	return aide_start(j->m, &j->aide,
+	        &(struct aide_work){.name = "snapshot",
+	                .keep = fds,
+	                .n_keep = sizeof fds / sizeof *fds,
+	                .fn = fn,
+	                .ctx = j,
+	                .done = helped},
+	        e);
 }
 
 /* --- the pause --- */
@@ -320,6 +299,8 @@ static const char *hindrance(const struct machine *m, bool disk)
 		return "this VM's hypervisor cannot save a running machine";
 	if (m->o->volumes >= 0)
 		return "a VM with volumes cannot be saved";
+	if (m->rewind)
+		return "the VM is going back to a snapshot";
 	if (m->snapshot)
 		return "another snapshot of it is being made";
 	if (m->phase != PHASE_RUN || !m->running)
@@ -351,9 +332,7 @@ void snapshot_request(struct conn *c, const json_t *request)
 	        .disk = disk,
 	        .store.dir = -1,
 	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
-	        .report = -1,
-	        .pidfd = -1,
-	        .watch.fd = -1,
+	        .aide = AIDE_NONE,
 	        .until_ms = -1};
 	snprintf(j->tag, sizeof j->tag, "%s", tag);
 	c->role = ROLE_SNAPSHOT;

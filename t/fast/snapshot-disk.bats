@@ -17,6 +17,7 @@ teardown() {
 
 @test "the container begins anew with the files of then, and the VM goes on writing" {
 	fcvm exec source sh -c 'echo later >/file'
+	# shellcheck disable=SC2034 # eval's
 	n=$(fcvm exec source wc -l /log | cut -d' ' -f1)
 	wait_for 20 eval '(($(fcvm exec source wc -l /log | cut -d" " -f1) > n))'
 	is "$(fcvm snapshot run base --name clone -d)" clone
