@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SNAPSHOT_PLAN   "plan.json"
 #define SNAPSHOT_FORMAT 1
@@ -60,6 +61,11 @@ int snapshots_taken(const char *tag, struct err *e); /* -1 */
  * the snapshot can be neither removed nor replaced. */
 int snapshots_hold(
         const struct snapshots *s, const char *tag, struct snapshot *found, struct err *e);
+
+/* 0 if nobody does; else -1 with e filled (FCVM_EX_BUSY), which says who. */
+int snapshots_check_free(const struct snapshots *s, const char *tag, struct err *e);
+/* Its process; 0: nobody's; -1: one of another pid namespace. */
+pid_t snapshots_holder(const struct snapshots *s, const char *tag);
 
 /* One in the making, under a name that nobody looks for and that is removed once its maker is dead;
  * its files are open for writing. */

@@ -35,7 +35,7 @@ int snapshots_hold(
 	return steal_fd(&fd);
 }
 
-static pid_t holder(const struct snapshots *s, const char *tag)
+pid_t snapshots_holder(const struct snapshots *s, const char *tag)
 {
 	struct flock write_lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	auto_fd int fd = open_meta(s, tag);
@@ -47,7 +47,7 @@ static pid_t holder(const struct snapshots *s, const char *tag)
 
 int snapshots_check_free(const struct snapshots *s, const char *tag, struct err *e)
 {
-	pid_t pid = holder(s, tag);
+	pid_t pid = snapshots_holder(s, tag);
 	auto_free char *path = xasprintf("/proc/%d/comm", (int)pid), *name = NULL;
 
 	if (!pid)

@@ -13,8 +13,6 @@
 
 /* Alone with the store. A descriptor whose end is the lock's, or -1 with e filled. */
 int snapshots_lock(const struct snapshots *s, struct err *e);
-/* 0 if nobody holds it (snapshots_hold()); else -1 with e filled, which says who. */
-int snapshots_check_free(const struct snapshots *s, const char *tag, struct err *e);
 /* Removes what nobody is making any more. The lock is held. */
 void snapshots_clean(const struct snapshots *s);
 

@@ -277,6 +277,7 @@ static int begin(struct snapshot_job *j, struct err *e)
 	const struct saving *s = j->m->o->saving;
 
 	if (snapshots_open(&j->store, s->data, e) < 0 ||
+	        snapshots_check_free(&j->store, j->tag, e) < 0 ||
 	        snapshots_begin(&j->store, &j->files, e) < 0)
 		return -1;
 	j->files.files.root = s->root;

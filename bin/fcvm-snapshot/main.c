@@ -44,9 +44,10 @@ static const struct opt table[] = {
 };
 
 static const struct opt_spec spec = {
-        .usage = "fcvm-snapshot create|restore|ls|inspect|rm|prune|export|import|options|plan "
-                 "[options] "
-                 "[VM|TAG|FILE…]",
+        .usage =
+                "fcvm-snapshot create|restore|ls|inspect|rm|prune|export|import|serve|options|plan "
+                "[options] "
+                "[VM|TAG|FILE…]",
         .summary = "Saves VMs that run, and shows and removes what was saved. "
                    "'fcvm snapshot run TAG' goes on from one.",
         .table = table,
@@ -63,9 +64,9 @@ const char *tool_word(char **words, const char *verb, const char *what, struct e
 static tool_verb *find(const char *name, struct err *e)
 {
 	static const char *const names[] = {"create", "restore", "ls", "inspect", "rm", "prune",
-	        "export", "import", "options", "plan", NULL};
+	        "export", "import", "serve", "options", "plan", NULL};
 	static tool_verb *const verbs[] = {tool_create, tool_restore, tool_ls, tool_inspect,
-	        tool_rm, tool_prune, tool_export, tool_import, tool_options, tool_plan};
+	        tool_rm, tool_prune, tool_export, tool_import, tool_serve, tool_options, tool_plan};
 	int i = opt_verb(&spec, name, names, e);
 
 	return i < 0 ? NULL : verbs[i];

@@ -28,6 +28,10 @@ extern const char *const pack_names[PACK_MEMBERS];
 /* The descriptor of the file that holds a member; NULL: it is a document. */
 int *pack_file(struct snapshot_files *f, enum pack_member m);
 
+/* The next part of a file with data from `at` on; false: there is none. All such bytes of it. */
+bool pack_extent(int fd, uint64_t at, uint64_t *from, uint64_t *to);
+uint64_t pack_data_bytes(int fd); /* -1: none */
+
 /* Called now and then; total: bytes of what is read, 0 if that is not known. */
 typedef void pack_tick(uint64_t done, uint64_t total);
 

@@ -126,8 +126,7 @@ static int put_extent(struct out *o, int fd, uint64_t from, uint64_t to, struct 
 	return 0;
 }
 
-/* The next part with data from `at` on. False: there is none. */
-static bool next_extent(int fd, uint64_t at, uint64_t *from, uint64_t *to)
+bool pack_extent(int fd, uint64_t at, uint64_t *from, uint64_t *to)
 {
 	off_t data = lseek(fd, (off_t)at, SEEK_DATA), hole;
 
@@ -139,11 +138,11 @@ static bool next_extent(int fd, uint64_t at, uint64_t *from, uint64_t *to)
 	return hole > data;
 }
 
-static uint64_t data_bytes(int fd)
+uint64_t pack_data_bytes(int fd)
 {
 	uint64_t from, to = 0, sum = 0;
 
-	while (fd >= 0 && next_extent(fd, to, &from, &to))
+	while (fd >= 0 && pack_extent(fd, to, &from, &to))
 		sum += to - from;
 	return sum;
 }
@@ -160,14 +159,14 @@ static int put_file(struct out *o, enum pack_member m, int fd, struct err *e)
 		return err_sys(e, "cannot read its %s", pack_names[m]);
 	size = (uint64_t)st.st_size;
 	x = entry(o, m, size);
-	while (next_extent(fd, to, &from, &to))
+	while (pack_extent(fd, to, &from, &to))
 		archive_entry_sparse_add_entry(x, (la_int64_t)from, (la_int64_t)(to - from));
 	if (to == 0 && size > 0) /* nothing but a hole */
 		archive_entry_sparse_add_entry(x, (la_int64_t)size, 0);
 	r = archive_write_header(o->a, x) == ARCHIVE_OK ? 0 : failed(o, e);
 	archive_entry_free(x);
 	hash = pagehash_begin();
-	for (to = 0; r == 0 && next_extent(fd, to, &from, &to); at = to) {
+	for (to = 0; r == 0 && pack_extent(fd, to, &from, &to); at = to) {
 		r = put_hole(o, from - at, e);
 		if (r == 0)
 			r = put_extent(o, fd, from, to, hash, m, e);
@@ -226,7 +225,7 @@ int pack_write(struct snapshot *s, const char *tag, int fd, pack_tick *tick, str
 	for (enum pack_member m = 0; m < PACK_MEMBERS; m++) {
 		const int *file = pack_file(&s->files, m);
 
-		o.total += file ? data_bytes(*file) : 0;
+		o.total += file ? pack_data_bytes(*file) : 0;
 	}
 	r = open_out(&o, e);
 	if (r == 0)

@@ -49,12 +49,13 @@ static void print_row(const struct snapshot_entry *s)
 	putchar('\n');
 }
 
-static json_t *describe(const struct snapshot_entry *s)
+static json_t *describe(const struct snapshots *store, const struct snapshot_entry *s)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:O?, s:O?, s:I, s:I, s:b}", "tag", s->tag, "kind",
-	        kind(s->meta), "vm", text(s->meta, "vm"), "image", text(s->meta, "image"), "cpus",
-	        machine(s->meta, "cpus"), "memory", machine(s->meta, "memory"), "bytes",
-	        (json_int_t)s->bytes, "created", (json_int_t)s->made, "damaged", s->meta == NULL);
+	return json_pack("{s:s, s:s, s:s, s:s, s:O?, s:O?, s:I, s:I, s:b, s:i}", "tag", s->tag,
+	        "kind", kind(s->meta), "vm", text(s->meta, "vm"), "image", text(s->meta, "image"),
+	        "cpus", machine(s->meta, "cpus"), "memory", machine(s->meta, "memory"), "bytes",
+	        (json_int_t)s->bytes, "created", (json_int_t)s->made, "damaged", s->meta == NULL,
+	        "heldBy", (int)snapshots_holder(store, s->tag));
 }
 
 int tool_ls(const struct snapshots *s, const struct tool_opts *o, char **words, struct err *e)
@@ -73,7 +74,7 @@ int tool_ls(const struct snapshots *s, const struct tool_opts *o, char **words, 
 	for (size_t i = 0; i < n; i++) {
 		if (o->json)
 			json_array_append_new(
-			        json_object_get(all, "snapshots"), describe(&list[i]));
+			        json_object_get(all, "snapshots"), describe(s, &list[i]));
 		else if (o->quiet)
 			puts(list[i].tag);
 		else

@@ -17,7 +17,7 @@ teardown() {
 }
 
 @test "killed at any step, the VM is as it was or gone, and nothing is left of the other machine" {
-	local step disks
+	local step
 	disks() { find "/proc/$1/fd" -lname '*/scratch/*deleted*' | wc -l; }
 	for step in copied stopped started resumed; do
 		FCVM_FAILPOINT=rewind-$step fcvm snapshot run base --name clone -d
@@ -49,7 +49,7 @@ teardown() {
 		matches "$(fcvm exec clone cat /file)" '^(now|then)$'
 	done
 	fcvm restore --in-place clone --tag base
-	is "$(fcvm exec clone cat /file)" then
+	is "$(fcvm exec clone cat /file)" 'then'
 }
 
 @test "a VM goes back many times, as fast as it is asked to" {
@@ -59,7 +59,7 @@ teardown() {
 		fcvm restore --in-place clone --tag base -q
 		run -1 fcvm exec clone cat /dev/shm/file
 	done
-	is "$(fcvm exec clone cat /file)" then
+	is "$(fcvm exec clone cat /file)" 'then'
 	main=$(cat "$FCVM_RUN_BASE/clone/lock")
 	is "$(pgrep -P "$main" -c qemu)" 1
 	fcvm stop -t 0 clone

@@ -108,6 +108,36 @@ f = open(sys.argv[1], "r+b"); f.seek(f.read().index(b"kept\n\0")); f.write(b"K")
 	has "$output" 'its kernel is 5.0, and here it is 6'
 }
 
+@test "a snapshot that is served is neither removed nor replaced, and whose it is is said" {
+	other_store
+	fcvm snapshot import -q "$ARCHIVE"
+	fcvm snapshot serve base --json >"$BATS_TEST_TMPDIR/ready" 2>"$BATS_TEST_TMPDIR/said" &
+	server=$!
+	wait_for 20 eval '[[ $(cat $BATS_TEST_TMPDIR/ready) == *tag* ]]'
+	python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["tag"] == "base" and r["pid"] == int(sys.argv[1]) and 0 < r["locked"] <= r["bytes"], r' "$server" <"$BATS_TEST_TMPDIR/ready"
+	for command in 'rm base' 'prune --all' "import --force $ARCHIVE"; do
+		# shellcheck disable=SC2086 # words
+		run -103 fcvm snapshot $command
+		has "$output" "the snapshot base is held by fcvm-snapshot, process $server: end that first"
+	done
+	has "$(fcvm snapshot ls --json)" "\"heldBy\": $server"
+	run -0 fcvm snapshot run base --rm --exec 'cat /file'
+	is "$output" kept
+	kill "$server"
+	wait "$server"
+	has "$(fcvm snapshot ls --json)" '"heldBy": 0'
+	# Whose holder was killed is free as well.
+	fcvm snapshot serve base -q &
+	server=$!
+	wait_for 20 eval '[[ $(fcvm snapshot ls --json) != *\"heldBy\":\ 0* ]]'
+	kill -KILL "$server"
+	wait "$server" || true
+	fcvm snapshot rm base
+	run -102 fcvm snapshot serve base
+}
+
 # killed_at STEP COMMAND…
 killed_at() {
 	FCVM_FAILPOINT=$1 run "${@:2}"

@@ -47,7 +47,7 @@ vmm_pid() { fcvm inspect source | python3 -c 'import json, sys; print(json.load(
 	fcvm snapshot restore source --in-place --tag again -q
 	is "$(fcvm exec source cat /file)" again
 	fcvm snapshot restore source --in-place --tag base -q
-	is "$(fcvm exec source cat /file)" then
+	is "$(fcvm exec source cat /file)" 'then'
 	fcvm snapshot rm again
 }
 
