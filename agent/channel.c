@@ -73,6 +73,8 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 		return agent_plan(a, m, e);
 	if (type && !strcmp(type, "RESUME"))
 		return agent_resume(a, m, e);
+	if (type && !strcmp(type, "TIME"))
+		return agent_time(a, m, e);
 	if (type && !strcmp(type, "TEMPLATE"))
 		return agent_template(a, m, e);
 	if (type && !strcmp(type, "ASK"))

@@ -158,6 +158,11 @@ json_t *dialogue_clone_message(const json_t *plan)
 	        machine, "bootId", boot, "plan", plan);
 }
 
+json_t *dialogue_time(void)
+{
+	return json_pack("{s:s, s:I}", "type", "TIME", "time", (json_int_t)clock_real_ns());
+}
+
 static void resume_clone(struct machine *m)
 {
 	json_t *message = dialogue_clone_message(m->o->plan);
@@ -268,6 +273,8 @@ static void control(struct machine *m, const struct frame *f)
 		ready(m);
 	else if (!strcmp(type, "RESUMED") && m->o->restored && !m->resumed)
 		resumed(m, j);
+	else if (!strcmp(type, "TIME") && m->o->clone && !m->resumed)
+		dialogue_send(m, dialogue_time());
 	else if (!strcmp(type, "FROZEN") && m->o->plan)
 		snapshot_frozen(m, j);
 	else if (!strcmp(type, "FATAL"))

@@ -103,6 +103,20 @@ static void take_over(struct rewind_job *j, const json_t *answer)
 	rewind_swap(m, &other, why);
 }
 
+/* Takes the reference; sends what can be sent now. */
+static int say(struct rewind_job *j, json_t *message)
+{
+	auto_json json_t *m = message;
+	auto_free char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
+
+	if (!text || proto_put_text(&j->out, 0, PROTO_CONTROL, text, strlen(text)) < 0)
+		return -1;
+	if (j->agent_watch.fd >= 0 && proto_flush(&j->out, j->next.agent) == 0)
+		loop_want(&j->m->loop, &j->agent_watch,
+		        EPOLLIN | (proto_pending(&j->out) ? EPOLLOUT : 0));
+	return 0;
+}
+
 /* What it says before it has taken over. True: it has, or has failed. */
 static bool handle(struct rewind_job *j, const struct frame *f)
 {
@@ -118,6 +132,8 @@ static bool handle(struct rewind_job *j, const struct frame *f)
 	proto_text_clear(&j->text);
 	type = json_string_value(json_object_get(message, "type"));
 	if (type && !strcmp(type, "LOG"))
+		return false;
+	if (type && !strcmp(type, "TIME") && say(j, dialogue_time()) == 0)
 		return false;
 	if (type && !strcmp(type, "RESUMED")) {
 		take_over(j, message);
@@ -174,11 +190,9 @@ static void end_event(void *ctx, uint32_t events)
 
 static int say_resume(struct rewind_job *j, struct err *e)
 {
-	auto_json json_t *message = dialogue_clone_message(j->m->o->plan);
-	auto_free char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
 	struct loop *l = &j->m->loop;
 
-	if (!text || proto_put_text(&j->out, 0, PROTO_CONTROL, text, strlen(text)) < 0)
+	if (say(j, dialogue_clone_message(j->m->o->plan)) < 0)
 		return err_set(e, FCVM_EX_FAIL, "there is no entropy for it");
 	if (loop_add(l, &j->agent_watch, j->next.agent, EPOLLIN | EPOLLOUT, agent_event, j) < 0 ||
 	        loop_add(l, &j->end_watch, j->next.proc.pidfd, EPOLLIN, end_event, j) < 0)

@@ -8,8 +8,8 @@ setup_file() {
 	load ../lib/helper
 	debian_image debian-redis redis-server
 	clones=${CLONES:-50} keys=100000
-	fcvm run -d --name warm --memory 1g -p 6379:6379 "oci:$ROOT/build/t/debian-redis" -- \
-		redis-server --bind '*' --protected-mode no --save ''
+	fcvm run -d --name warm --cpus 1 --memory 1g -p 6379:6379 "oci:$ROOT/build/t/debian-redis" -- \
+		redis-server --bind '*' --protected-mode no --save '' --hz 1
 	wait_for 60 eval '[[ $(fcvm exec warm redis-cli ping) == PONG ]]'
 	fcvm exec warm redis-cli eval "for i = 1, $keys do redis.call('set', 'key' .. i, 'value' .. i) end" 0
 	fcvm exec warm sh -c 'echo 0123456789abcdef0123456789abcdef >/etc/machine-id'
@@ -41,9 +41,11 @@ everywhere() {
 @test "all answer with the right data, on addresses of their own, and their clocks are right" {
 	local i where=()
 	for ((i = 1; i <= clones; i++)); do
-		where+=("$(fcvm port clone-$i 6379 | sed -n 's/.*\(127\.[0-9.]*:6379\)/\1/p' | head -n1)")
+		where+=("$(fcvm port clone-$i 6379 | sed -n 's/.*\(127\.[0-9.]*:6379\)/\1/p' | head -n1)=$(
+			python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["vmm"]["pid"])' "$FCVM_RUN_BASE/clone-$i/state.json"
+		)")
 	done
-	is "$(printf '%s\n' "${where[@]}" | sort -u | wc -l)" "$clones"
+	is "$(printf '%s\n' "${where[@]%=*}" | sort -u | wc -l)" "$clones"
 	run -0 "$ROOT/t/lib/redis-clones" "$keys" "${where[@]}"
 	echo "# no clock is wrong by more than $output ms" >&3
 	awk -v ms="$output" 'BEGIN { exit !(ms < 50) }' || fail "a clock may be wrong by $output ms"
