@@ -30,6 +30,7 @@ LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 LIBS_fcvm-net     = -lnftables
+LIBS_fcvm-snapshot = -larchive
 LIBS_fcvm-vol     = -lseccomp
 AGENT_LIBS        = -ljansson -lcap
 

@@ -63,7 +63,7 @@ int build_check_accel(const char *accel, struct err *e)
 
 json_t *build_kernel(const struct build *b, const struct run_opts *o)
 {
-	if (o->snapshot)
+	if (o->snapshot && !snapshot_is_disk(b->snapshot.meta))
 		return json_object_get(json_object_get(b->snapshot.meta, "machine"), "kernel");
 	return o->kernel ? NULL : b->assets.about;
 }

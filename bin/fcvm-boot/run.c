@@ -123,7 +123,7 @@ static int start_saved(struct start *s, struct vmm *v, struct build *b, struct e
 
 static int boot_cold(struct vmm *v, struct build *b, struct err *e)
 {
-	if (assets_scratch(b->data, b->config.scratch_size, &b->scratch, e) < 0)
+	if (b->scratch < 0 && assets_scratch(b->data, b->config.scratch_size, &b->scratch, e) < 0)
 		return -1;
 	b->config.disks[1] = (struct vmm_disk){b->scratch, true};
 	return b->ops->start(v, &b->config, e);
