@@ -99,32 +99,6 @@ static void on_deadline(struct machine *m)
 	}
 }
 
-/* The guest has dialled out. */
-static void take_agent(struct vmm *v)
-{
-	struct sockaddr_storage from;
-	socklen_t n = sizeof from;
-
-	v->agent = accept4(v->listen, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-static void agent_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
-	if (m->vmm->agent >= 0) {
-		dialogue_receive(m);
-		return;
-	}
-	take_agent(m->vmm);
-	if (m->vmm->agent < 0)
-		return;
-	loop_remove(&m->loop, &m->agent_watch);
-	loop_add(&m->loop, &m->agent_watch, m->vmm->agent, EPOLLIN, agent_event, m);
-}
-
 static void console_event(void *ctx, uint32_t events)
 {
 	struct machine *m = ctx;
@@ -183,10 +157,13 @@ static int time_left(const struct machine *m)
 {
 	int64_t next = clock_earlier(clock_earlier(m->deadline_ms, snapshot_next(m)),
 	        clock_earlier(m->restart.at_ms, health_next(m)));
-	int64_t left = next - clock_ms();
 
+	int64_t left;
+
+	next = clock_earlier(next, m->relink_ms);
 	if (next < 0)
 		return -1;
+	left = next - clock_ms();
 	return left < 0 ? 0 : left > 0x7fffffff ? 0x7fffffff : (int)left;
 }
 
@@ -209,6 +186,7 @@ static void step(struct machine *m)
 	container_due(m, now);
 	health_due(m, now);
 	snapshot_due(m, now);
+	link_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
 		machine_end(m);
 	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
@@ -276,8 +254,7 @@ static int prepare(struct machine *m, struct err *e)
 		return err_sys(e, "cannot make the event loop");
 	proto_in_init(&m->in, PROTO_GUEST);
 	if (watch(m, &m->signal_watch, signals_watch(), signal_event, e) < 0 ||
-	        watch(m, &m->agent_watch, v->agent >= 0 ? v->agent : v->listen, agent_event, e) <
-	                0 ||
+	        link_open(m, e) < 0 ||
 	        watch(m, &m->console_watch, v->console, console_event, e) < 0 ||
 	        watch(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
 		return -1;
@@ -379,7 +356,8 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 	        .monitor_watch = none,
 	        .restart = {.policy = "no", .at_ms = -1},
 	        .created_ns = clock_real_ns(),
-	        .deadline_ms = clock_ms() + BOOT_MS};
+	        .deadline_ms = clock_ms() + BOOT_MS,
+	        .relink_ms = -1};
 	int status;
 
 	if (prepare(&m, e) < 0) {

@@ -157,6 +157,7 @@ struct machine {
 	uint64_t in_debt; /* what clients may still send of the last run's credit */
 
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; -1: none */
+	int64_t relink_ms;   /* until when the agent must be connected again; -1: it need not */
 	int stopping;        /* 0; 1: signalled; 2: killed in the guest; 3: machine killed */
 	int stop_timeout_ms;
 	int caught; /* the signal that ended the machine before the container ran */
@@ -178,9 +179,11 @@ struct machine {
 	bool reported;         /* EXIT came: */
 	int status;            /* the container's status */
 	bool oom, failed;      /* killed for memory; never ran (error says why) */
-	char error[768];       /* from EXIT or FATAL */
-	bool fatal;            /* FATAL came */
+	char error[768];       /* from EXIT, FATAL or the monitor */
+	bool fatal;            /* FATAL came, */
+	bool vmm_fatal;        /* or the monitor did not do as it was told */
 	bool timed_out;        /* the agent did not answer in time */
+	bool lost_link;        /* nor connect again */
 	char lost[300];        /* a volume's server has ended: what is said of it */
 	bool resumed;          /* a restored machine's agent has answered */
 	bool saved;            /* o->ready was called, and succeeded */
@@ -191,6 +194,11 @@ struct machine {
 void machine_end(struct machine *m); /* at once, without the guest's help */
 void machine_stop(struct machine *m, int sig, int timeout_ms); /* the container first */
 int machine_stop_signal(const struct machine *m);              /* the container's own */
+
+/* link.c: the stream to the agent */
+int link_open(struct machine *m, struct err *e);
+void link_renew(struct machine *m); /* after a save, which may have ended it */
+void link_due(struct machine *m, int64_t now);
 
 /* dialogue.c: the agent's side */
 void dialogue_receive(struct machine *m);

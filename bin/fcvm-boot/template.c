@@ -25,7 +25,7 @@ static int save(struct vmm *v, void *ctx, struct err *e)
 	const struct template_new *n = ctx;
 
 	failpoint("template-ready");
-	return v->ops->save(v, n->files.state, e);
+	return v->ops->save(v, n->files.state, n->files.memory, e);
 }
 
 /* What the guest may know of the first plan, which later ones share its memory with: no word of the

@@ -6,54 +6,8 @@
 load ../lib/helper
 
 setup() {
-	export PATH=$ROOT/build/t/fakefc:$PATH FCVM_DATA_DIR=$BATS_FILE_TMPDIR/data
-	export FAKEFC_LOG=$BATS_TEST_TMPDIR/requests TMPDIR=$BATS_TEST_TMPDIR/tmp
-	unset FAKEFC_VERSION FAKEFC_FAULT FAKEFC_GUEST
-	mkdir -p "$TMPDIR"
-	image=$BATS_FILE_TMPDIR/image
-	plan=$BATS_TEST_TMPDIR/plan.json
-	if [[ ! -d $image ]]; then
-		local id
-		id=$(printf '%064d' 1)
-		mkdir -p "$image" "$FCVM_DATA_DIR/kernels/$id" "$FCVM_DATA_DIR/initrds/$id"
-		printf '\177ELF' >"$FCVM_DATA_DIR/kernels/$id/vmlinux"
-		echo initrd >"$FCVM_DATA_DIR/initrds/$id/initrd"
-		echo image >"$image/root.sqfs"
-		: >"$image/lock"
-		printf '{"kernel":"%s","initrd":"%s","accel":"kvm","append":""}' "$id" "$id" \
-			>"$FCVM_DATA_DIR/setup.json"
-	fi
-	write_plan firecracker
-}
-
-write_plan() { # HYPERVISOR
-	printf '{"fcvmPlan":1,"name":"","machine":{"cpus":1,"memory":134217728,"rootfsSize":16777216,
-		"hypervisor":"%s","accel":""},"process":{"args":["true"]},"fcvm":{}}' "$1" >"$plan"
-}
-
-boot() {
-	run --separate-stderr timeout 60 fcvm-boot run --plan "$plan" --image "$image" "$@" 3>&-
-	nothing_left
-}
-
-nothing_left() {
-	is "$(find "$TMPDIR" -mindepth 1)" '' "files that are left"
-	is "$(monitors)" '' "processes that are left"
-}
-
-# This test's alone.
-monitors() {
-	local pid
-	for pid in $(pgrep 'firecracker|fcvm-boot'); do
-		! grep -qzxF "TMPDIR=$TMPDIR" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
-	done
-}
-
-refused() { # TEXT
-	is "$status" 125 "status of: $stderr"
-	has "$stderr" "$1"
-	is "$(wc -l <<<"$stderr")" 1 "lines of: $stderr"
-	is "$output" ''
+	load ../lib/firecracker.bash
+	fake_firecracker
 }
 
 @test "a container runs: its output and its status come through, and nothing is left" {

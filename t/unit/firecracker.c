@@ -257,7 +257,8 @@ static void test_snapshot(void)
 	           &e) < 0 &&
 	                strstr(e.text, "while running"),
 	        "a guest that runs cannot be saved: %s", e.text);
-	ok(fc_save(&f.api, state, memory, &e) == 0, "saved");
+	ok(fc_pause(&f.api, &e) == 0 && fc_create(&f.api, state, memory, 128 << 20, &e) == 0,
+	        "saved");
 	ok(fc_resume(&f.api, &e) == 0 && fc_resume(&f.api, &e) == 0, "resumed, and again");
 	restores("1.16.1", &r, "Load snapshot error: Cannot create backend for vsock");
 	unlink(vsock);
@@ -276,7 +277,7 @@ static void test_snapshot(void)
 	restores("1.16.0", &r, "Load snapshot error: Failed to load guest memory");
 	if (bind(sock, (struct sockaddr *)&at, sizeof at) < 0)
 		abort();
-	restores("1.16.0", &r, "");
+	restores("1.16.0", &r, "Load snapshot error: Failed to load guest memory");
 	r = (struct fc_restore){.state = junk, .memory = memory};
 	restores("1.16.0", &r, "Load snapshot error: Failed to get snapshot state");
 	unsetenv("FAKEFC_GUEST");

@@ -118,7 +118,7 @@ static int begin(struct fake *f, char **why)
 	if (strlen(f->args) + 10 + 35 * (size_t)n > CMDLINE_MAX)
 		return no(why, "The kernel command line is too large");
 	f->phase = RUNNING;
-	f->guest = fake_guest_start(f->vsock);
+	f->guest = fake_guest_start(f->vsock, f->guest_state);
 	return 204;
 }
 

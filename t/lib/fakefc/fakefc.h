@@ -4,12 +4,13 @@
  * the answer, and the end, that the real one has for it.
  *
  *   FAKEFC_VERSION  what it says it is, and which fields it therefore knows (1.16.1)
- *   FAKEFC_LOG      a file that gets a line for each request: status, method, path, body
- *   FAKEFC_FAULT    "KIND METHOD PATH": at that request it misbehaves: refuse, die, half (answer),
- *                   slow, garbage, hang, close; "start": ends before it has a socket; "deaf": never
- *                   has one
- *   FAKEFC_GUEST    what the guest does: run (default), exit=N, panic, silent, wait, status=N (of
- *                   the process), signal */
+ *   FAKEFC_LOG      a file that gets a line for each request: status, method, path, body;
+ *   FAKEFC_LOG_FD   a descriptor for the same
+ *   FAKEFC_FAULT    "KIND METHOD PATH [WORD]": at that request, with the word, it misbehaves:
+ * refuse, die, half (answer), slow, garbage, hang, close; "start": ends before it has a socket;
+ * "deaf": never has one FAKEFC_GUEST    what the guest does: run (default), exit=N, stay (until it
+ * is signalled), panic, silent, wait, status=N (of the process), signal; after a save or a load:
+ * lost (does not connect again) */
 #ifndef FAKEFC_H
 #define FAKEFC_H
 
@@ -25,6 +26,9 @@
 
 enum phase { PREBOOT, RUNNING, PAUSED };
 
+/* What the guest's agent is at; shared with its process, saved and restored. */
+enum guest_state { GUEST_BOOTED, GUEST_READY, GUEST_RUNS, GUEST_FROZEN };
+
 struct fake {
 	enum phase phase;
 	unsigned minor;  /* of the version 1.x that is played */
@@ -39,6 +43,7 @@ struct fake {
 	bool kernel;
 	int devices;
 	pid_t guest;
+	int *guest_state;
 	char fault[300];
 };
 
@@ -57,7 +62,14 @@ int fake_create(struct fake *f, const json_t *o, char **why);
 int fake_load(struct fake *f, const json_t *o, char **why);
 int fake_bind_vsock(struct fake *f, const char *path, char **why);
 
-/* fake_guest.c: the process that is the guest; it ends with its parent. */
-pid_t fake_guest_start(const char *vsock);
+/* fake_memory.c: the guest's memory: every 64th page has something in it. */
+int fake_memory_write(const char *path, long mib, char **why);
+int fake_memory_map(const char *path, long mib, char **why);
+/* With userfaultfd(2), from the page server at that socket. */
+int fake_memory_page(const char *path, long mib, char **why);
+
+/* fake_guest.c: the process that is the guest; it ends with its parent. With a state it goes on
+ * from there. SIGUSR1: its connections were reset. */
+pid_t fake_guest_start(const char *vsock, int *state);
 
 #endif
