@@ -3,15 +3,23 @@
 #include "cleanup.h"
 #include "status.h"
 #include "strv.h"
+#include "xio.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define NAME ".jail."
 
 /* The folders of what is shared let nobody pass but root, so that the group's members see what is
  * mounted for them and nothing else. */
@@ -33,6 +41,70 @@ static int allow(int fd, enum fc_jail_use use, uid_t uid)
 	return st.st_mode & need ? 0 : chmod(path, (st.st_mode & 07777) | need);
 }
 
+/* What a process that was killed left behind: those that live have a lock. */
+static void sweep(int dir)
+{
+	DIR *d = opendir_at(dir, ".");
+	struct dirent *ent;
+
+	while (d && (ent = readdir(d))) {
+		auto_fd int fd = strncmp(ent->d_name, NAME, strlen(NAME)) != 0
+		                         ? -1
+		                         : openat(dir, ent->d_name, O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(dir, ent->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* A file without a name cannot be attached anywhere. It has one beside those that it was made
+ * beside, from here until fc_jail_mounts_close(). */
+static int name_file(int fd, int *dir, char *name, size_t size)
+{
+	char path[40], at[PATH_MAX];
+	unsigned random;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	n = readlink(path, at, sizeof at - 1);
+	if (n < 0 || getrandom(&random, sizeof random, 0) != sizeof random ||
+	        flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -1;
+	at[n] = 0;
+	*dir = open(dirname(at), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*dir < 0)
+		return -1;
+	sweep(*dir);
+	snprintf(name, size, NAME "%08x", random);
+	if (linkat(AT_FDCWD, path, *dir, name, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	return openat(*dir, name, O_PATH | O_CLOEXEC);
+}
+
+static int tree_of(struct fc_jail_mounts *m, int fd)
+{
+	auto_fd int named = -1;
+	struct stat st;
+	int mount, dir = -1;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_nlink == 0) {
+		named = name_file(fd, &dir, m->v[m->n].name, sizeof m->v->name);
+		m->v[m->n].dir = dir < 0 ? 0 : dir;
+		if (named < 0) {
+			m->n += dir >= 0; /* to be cleaned up */
+			return -1;
+		}
+	}
+	mount = open_tree(
+	        named < 0 ? fd : named, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	m->v[m->n++].fd = mount < 0 ? 0 : mount;
+	return mount;
+}
+
 int fc_jail_mounts_add(
         struct fc_jail_mounts *m, int fd, enum fc_jail_use use, const char *to, struct err *e)
 {
@@ -41,12 +113,11 @@ int fc_jail_mounts_add(
 
 	if (m->n == FC_JAIL_MOUNTS)
 		return err_set(e, FCVM_EX_FAIL, "too many files for a jail");
+	snprintf(m->v[m->n].to, sizeof m->v->to, "%s", to);
 	if (allow(fd, use, m->uid) == 0)
-		mount = open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		mount = tree_of(m, fd);
 	if (mount < 0)
 		return err_sys(e, "cannot give a jail its %s", to);
-	m->v[m->n].fd = mount;
-	snprintf(m->v[m->n++].to, sizeof m->v->to, "%s", to);
 	if (use == FC_JAIL_READ &&
 	        mount_setattr(mount, "", AT_EMPTY_PATH, &read_only, sizeof read_only) < 0)
 		return err_sys(e, "cannot give a jail its %s for reading", to);
@@ -55,9 +126,14 @@ int fc_jail_mounts_add(
 
 void fc_jail_mounts_close(struct fc_jail_mounts *m)
 {
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->v[i].dir > 0 && *m->v[i].name)
+			unlinkat(m->v[i].dir, m->v[i].name, 0);
+		if (m->v[i].dir > 0)
+			close(m->v[i].dir);
 		if (m->v[i].fd > 0)
 			close(m->v[i].fd);
+	}
 	m->n = 0;
 }
 

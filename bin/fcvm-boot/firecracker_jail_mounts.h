@@ -24,7 +24,9 @@ struct fc_jail_mounts {
 	bool end;         /* take the mounts away, instead */
 	size_t n;
 	struct {
-		int fd;      /* a mount that is attached nowhere; 0: none */
+		int fd;  /* a mount that is attached nowhere; 0: none */
+		int dir; /* where the file has a name for so long; 0: it needs none */
+		char name[32];
 		char to[56]; /* in the jail */
 	} v[FC_JAIL_MOUNTS];
 };

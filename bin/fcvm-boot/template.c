@@ -178,6 +178,8 @@ static int start(struct vmm *v, const struct template_wish *w, const struct temp
 			return -1;
 		r = restore(v, w, &f, e);
 		template_files_close(&f);
+		if (r < 0 && w->config->pager)
+			break; /* which may be the reason */
 		if (r < 0)
 			templates_remove(t, key, NULL);
 	}
@@ -206,7 +208,8 @@ int template_start(
 	templates_close(&t);
 	if (r == 0)
 		return 1;
-	if (interrupted(e))
+	/* Whoever named a server of the memory is to hear if that is not used. */
+	if (interrupted(e) || w->config->pager)
 		return -1;
 	/* The rest is the machine's or the image's fault: the boot will say it. */
 	if (e->status == FCVM_EX_SYS)

@@ -103,8 +103,9 @@ static void copy_program(const struct jail *j)
 	while (fd >= 0 && (n = read(from, buf, sizeof buf)) > 0)
 		if (write(fd, buf, (size_t)n) != n)
 			die(to);
-	if (from < 0 || fd < 0)
+	if (from < 0 || fd < 0 || close(fd) < 0)
 		die("cannot copy the executable");
+	close(from);
 }
 
 static void enter(const struct jail *j)

@@ -9,29 +9,9 @@ load ../lib/helper
 setup() {
 	load ../lib/firecracker.bash
 	fake_firecracker
-	templates=$FCVM_DATA_DIR/templates
-	rm -rf "$templates" "$FCVM_DATA_DIR/snapshots"
-	pids=()
 }
 
-teardown() {
-	local pid
-	for pid in "${pids[@]}"; do
-		kill -9 "$pid" && wait "$pid"
-	done 2>/dev/null || :
-}
-
-restore() { # [OPTION…]: a start from a template, made before if there is none
-	run --separate-stderr timeout 60 fcvm-boot run --plan "$plan" --image "$image" "$@" 3>&-
-	nothing_left
-}
-
-template() { find "$templates" -mindepth 1 -maxdepth 1 -type d; }
-
-good() {
-	is "$status" 0 "$stderr"
-	is "$output" 'hello from the stand-in'
-}
+teardown() { kill_all; }
 
 @test "a first start makes a template and goes on from it, a second one only goes on" {
 	restore
@@ -62,38 +42,6 @@ PUT /snapshot/load"
 		FAKEFC_VERSION=$version restore
 		good
 	done
-}
-
-# start NAME [COMMAND…]: a machine in the background that stays; its process is $machine.
-start() {
-	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
-	mkdir -p -m 700 "$FCVM_RUN_BASE"
-	rm -f "$BATS_TEST_TMPDIR/$1".{out,err}
-	FAKEFC_GUEST=${GUEST:-stay} fcvm-rundir --name "$1" -- fcvm-boot run "${@:2}" \
-		</dev/null >"$BATS_TEST_TMPDIR/$1.out" 2>"$BATS_TEST_TMPDIR/$1.err" 3>&- &
-	machine=$!
-	pids+=("$machine")
-	wait_for 20 said "$1"
-}
-said() {
-	[[ ! -s $BATS_TEST_TMPDIR/$1.err ]] || cat "$BATS_TEST_TMPDIR/$1.err"
-	[[ -s $BATS_TEST_TMPDIR/$1.out ]]
-}
-start_plain() { # NAME
-	sed -i 's/"name":"[^"]*"/"name":"'"$1"'"/' "$plan"
-	start "$1" --no-snapshot --plan "$plan" --image "$image"
-}
-clone() { # NAME TAG
-	fcvm-snapshot plan --name "$1" "$2" >"$BATS_TEST_TMPDIR/$1.plan"
-	start "$1" --snapshot "$2" --plan "$BATS_TEST_TMPDIR/$1.plan"
-}
-
-stop() { # NAME PID
-	local status=0
-	fcvm-ctl stop --name "$1" -t 10 >/dev/null
-	wait "$2" || status=$?
-	is "$status" 143 "status of $1: $(cat "$BATS_TEST_TMPDIR/$1.err")"
-	is "$(cat "$BATS_TEST_TMPDIR/$1.out")" 'hello from the stand-in'
 }
 
 @test "a machine that runs is saved and goes on, and clones go on from there" {
@@ -154,6 +102,19 @@ ends() {
 	is "$(fcvm-snapshot ls | tail -n +2)" '' "what was kept"
 }
 
+@test "a signal ends a machine at once whose process does not answer" {
+	FAKEFC_FAULT='hang PUT /snapshot/create' start_plain first
+	fcvm-snapshot create first --tag warm >"$BATS_TEST_TMPDIR/answer" 2>&1 3>&- &
+	wait_for 20 requested 'PATCH /vm'
+	kill "$machine"
+	local status=0
+	wait "$machine" || status=$?
+	is "$status" 143
+	wait $! || :
+	nothing_left
+}
+requested() { [[ $(requests | tail -1) == "$1" ]]; }
+
 @test "a template that cannot be made or restored costs no start: the machine is booted" {
 	local fault boots
 	while read -r boots fault; do
@@ -171,16 +132,6 @@ ends() {
 		3 garbage PUT /snapshot/load
 		1 slow PUT /snapshot/load
 	END
-}
-
-# Needs userfaultfd(2), which an ordinary user has where the host allows it.
-pager() { # MEMORY
-	[[ -r /dev/userfaultfd || $(sysctl -n vm.unprivileged_userfaultfd) == 1 ]] || skip "no userfaultfd"
-	export FCVM_PAGER=$BATS_TEST_TMPDIR/pager
-	fcvm-mem serve --socket "$FCVM_PAGER" --memory "$1" </dev/null >"$BATS_TEST_TMPDIR/pager.out" 2>&1 3>&- &
-	server=$!
-	pids+=("$server")
-	wait_for 10 fcvm-mem stat --socket "$FCVM_PAGER"
 }
 
 @test "machines that go on have their memory from fcvm-mem where FCVM_PAGER says so" {

@@ -90,7 +90,7 @@ static int net(struct fake *f, const json_t *o, char **why)
 		                     : !isxdigit((unsigned char)mac[i]))
 			return no(why, "invalid MAC address");
 	json_object_set(f->nets, text(o, "iface_id"), (json_t *)(uintptr_t)o);
-	return 204;
+	return fake_tap(dev, why) < 0 ? 400 : 204;
 }
 
 static int vsock(struct fake *f, const json_t *o, char **why)

@@ -17,6 +17,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00) /* since Linux 6.1 */
+#endif
+
 #define MIB   ((size_t)1 << 20)
 #define PAGE  ((size_t)4096)
 #define EVERY 64 /* pages */
@@ -110,12 +114,22 @@ static int describe(int sock, int uffd, const void *map, size_t size)
 	return n < 0 ? -1 : 0;
 }
 
+static int open_uffd(void)
+{
+	int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	int fd = dev < 0 ? -1 : ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+
+	if (dev >= 0)
+		close(dev);
+	return fd >= 0 ? fd : (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+}
+
 int fake_memory_page(const char *path, long mib, char **why)
 {
 	size_t size = (size_t)mib * MIB;
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int uffd = open_uffd();
 	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_EVENT_REMOVE};
 	struct uffdio_register all = {
 	        .range = {(uintptr_t)map, size}, .mode = UFFDIO_REGISTER_MODE_MISSING};

@@ -112,6 +112,26 @@ static const char *overrides_problem(const json_t *o, const json_t *state)
 	return NULL;
 }
 
+/* Each device, by its name of now. */
+static int attach(const json_t *o, const json_t *state, char **why)
+{
+	const json_t *list = json_object_get(o, "network_overrides");
+	const char *id;
+	json_t *net;
+
+	json_object_foreach(json_object_get(state, "nets"), id, net)
+	{
+		const char *name = text(net, "host_dev_name");
+
+		for (size_t i = 0; i < json_array_size(list); i++)
+			if (!strcmp(text(json_array_get(list, i), "iface_id"), id))
+				name = text(json_array_get(list, i), "host_dev_name");
+		if (fake_tap(name, why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int load(struct fake *f, const json_t *o, const json_t *state, char **why)
 {
 	const char *magic = text(state, "magic"), *problem = NULL;
@@ -128,6 +148,12 @@ static int load(struct fake *f, const json_t *o, const json_t *state, char **why
 	if (problem) {
 		*why = xasprintf("Load snapshot error: %s", problem);
 		free(reason);
+		return 400;
+	}
+	if (attach(o, state, why) < 0) {
+		problem = *why;
+		*why = xasprintf("Load snapshot error: %s", problem);
+		free((char *)(uintptr_t)problem);
 		return 400;
 	}
 	if (!vsock)

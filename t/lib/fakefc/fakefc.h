@@ -62,6 +62,9 @@ int fake_create(struct fake *f, const json_t *o, char **why);
 int fake_load(struct fake *f, const json_t *o, char **why);
 int fake_bind_vsock(struct fake *f, const char *path, char **why);
 
+/* fake_tap.c: attaches to the device of that name, as long as this process lives. 0 or -1. */
+int fake_tap(const char *name, char **why);
+
 /* fake_memory.c: the guest's memory: every 64th page has something in it. */
 int fake_memory_write(const char *path, long mib, char **why);
 int fake_memory_map(const char *path, long mib, char **why);
