@@ -129,6 +129,7 @@ static void wait_for_end(void *ctx, int report)
 	char byte;
 
 	(void)ctx;
+	helper_tell(report, NULL); /* it has none of our descriptors any more */
 	while (recv(report, &byte, 1, 0) < 0 && errno == EINTR)
 		;
 }
@@ -145,7 +146,7 @@ static int start_init(struct fc_jail *j, struct err *e)
 	        .pidfd = &j->init,
 	        .fn = wait_for_end};
 
-	return helper_start(&h, &j->end, e);
+	return helper_start(&h, &j->end, e) < 0 ? -1 : helper_wait(j->end, h.name, e);
 }
 
 static int open_file(const char *path, int flags, int *fd, struct err *e)

@@ -22,7 +22,8 @@ struct fc_tap {
  * for this user (0: whoever may). 0, or -1 with e filled. */
 int fc_tap_lend(struct fc_tap *t, int fd, uid_t owner, struct err *e);
 
-/* Once the other process has ended: as it was before, as far as that can be. */
+/* Once the other process has ended: the descriptor leads to the device again, for another
+ * monitor. */
 void fc_tap_back(struct fc_tap *t);
 
 #endif

@@ -70,6 +70,7 @@ static int have_front(struct place *p, struct err *e)
 	if (p->lock >= 0)
 		close(p->lock);
 	p->lock = -1;
+	net_leave();
 	proto_in_init(&c.in, PROTO_GUEST);
 	return streams_run(&c, &o, &end, e) < 0 ? FCVM_EX_FAIL : end.status;
 }
