@@ -113,9 +113,10 @@ check: deps all $(B)/tests ## packages, build, lint and every test tier that thi
 	@t/run --able lint unit fast all root
 
 # --- tests ------------------------------------------------------------------------------------
-# LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n.
+# LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n,
+# HYPERVISOR=qemu|firecracker is what the VMs of the tiers run on.
 
-export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS SOAK_SECONDS SEED
+export LIST FILTER STREAM JOBS HYPERVISOR JSON FUZZ_SECONDS SOAK_SECONDS SEED
 NEEDS := $(if $(LIST),,all $(B)/tests)
 
 test-unit: $(NEEDS) ## lint, C unit tests under ASan and UBSan, scripts with stubs

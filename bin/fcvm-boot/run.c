@@ -259,7 +259,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 		return FCVM_EX_FAIL;
 	ops = vmm_find(NULL, c.accel, e);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	if (ops->start(&v, &c, e) < 0)
+	if (!ops || ops->start(&v, &c, e) < 0)
 		return FCVM_EX_FAIL;
 	supervise(&v, &so, e);
 	vmm_close(&v);

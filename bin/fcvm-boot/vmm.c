@@ -51,12 +51,18 @@ static const struct vmm_ops *choose(const char *accel)
 
 const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *e)
 {
+	const char *from = "--hypervisor";
+
+	if (!name || !*name) {
+		name = getenv("FCVM_HYPERVISOR");
+		from = "FCVM_HYPERVISOR:";
+	}
 	if (!name || !*name)
 		return choose(accel);
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (!strcmp(known[i]->name, name))
 			return known[i];
-	err_set(e, FCVM_EX_FAIL, "--hypervisor %s: not known: use qemu or firecracker", name);
+	err_set(e, FCVM_EX_FAIL, "%s %s: not known: use qemu or firecracker", from, name);
 	return NULL;
 }
 

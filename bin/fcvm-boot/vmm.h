@@ -109,7 +109,8 @@ struct vmm_ops {
 
 extern const struct vmm_ops vmm_qemu, vmm_firecracker;
 
-/* The monitor of this name, or NULL with e filled. "" or NULL: the default for this accelerator. */
+/* The monitor of this name, or NULL with e filled. "" or NULL: that of FCVM_HYPERVISOR,
+ * else the default for this accelerator. */
 const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *e);
 
 /* Whether it can have a machine like this one: 0, or -1 with e filled. */

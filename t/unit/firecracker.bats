@@ -110,6 +110,11 @@ PUT /actions"
 	write_plan xen
 	boot
 	refused '--hypervisor xen: not known: use qemu or firecracker'
+	write_plan ''
+	FCVM_HYPERVISOR=qemu boot
+	has "$stderr" 'qemu was chosen'
+	FCVM_HYPERVISOR=xen boot
+	refused 'FCVM_HYPERVISOR: xen: not known: use qemu or firecracker'
 }
 
 @test "SIGKILL of fcvm-boot leaves no process, and nothing of the run directory" {
