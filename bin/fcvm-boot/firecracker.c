@@ -190,8 +190,8 @@ static int set_up(struct vmm *v, struct firecracker *f, const struct vmm_config 
 	if (f->jail.uid) {
 		if (fc_jail_own_sockets(&f->jail, f->dir, c->ports, c->n_ports, e) < 0)
 			return -1;
-		inside.kernel = FC_JAIL_KERNEL;
-		inside.initrd = FC_JAIL_INITRD;
+		inside.kernel = "/" FC_JAIL_KERNEL;
+		inside.initrd = "/" FC_JAIL_INITRD;
 	}
 	if (fc_api_connect(&f->api, f->dir, FC_API_NAME, &v->proc, TIMEOUT_MS, e) < 0 ||
 	        fc_api_version(&f->api, e) < 0 || fc_check_version(&f->api.version, e) < 0)

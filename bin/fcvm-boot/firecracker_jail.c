@@ -103,7 +103,7 @@ static int fill(struct fc_jail *j, int *dir, int *log, struct err *e)
 	char name[16];
 	int own;
 
-	if (fds < 0 || place(root, FC_JAIL_KERNEL + 1) < 0 || place(root, FC_JAIL_INITRD + 1) < 0)
+	if (fds < 0 || place(root, FC_JAIL_KERNEL) < 0 || place(root, FC_JAIL_INITRD) < 0)
 		return err_sys(e, "cannot fill a jail");
 	for (int fd = FC_FD_DISK; fd <= FC_NAME_MEMORY; fd++) {
 		snprintf(name, sizeof name, "%d", fd);
@@ -220,8 +220,8 @@ static int add_all(struct fc_jail_mounts *m, const struct fc_jail *j, const stru
 	char pager[48];
 
 	snprintf(pager, sizeof pager, FD_DIR "/%d/" FC_PAGER_NAME, FC_FD_DIR);
-	if (add(m, j->kernel, FC_JAIL_READ, FC_JAIL_KERNEL + 1, e) < 0 ||
-	        add(m, j->initrd, FC_JAIL_READ, FC_JAIL_INITRD + 1, e) < 0 ||
+	if (add(m, j->kernel, FC_JAIL_READ, FC_JAIL_KERNEL, e) < 0 ||
+	        add(m, j->initrd, FC_JAIL_READ, FC_JAIL_INITRD, e) < 0 ||
 	        add(m, j->pager, FC_JAIL_CONNECT, pager, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->n_disks; i++)
@@ -237,11 +237,12 @@ static int add_all(struct fc_jail_mounts *m, const struct fc_jail *j, const stru
 }
 
 int fc_jail_start(struct fc_jail *j, const struct vmm_config *c, struct proc *p, char *const *argv,
-        struct proc_opts *o, struct err *e)
+        const struct proc_opts *o, struct err *e)
 {
 	struct fc_jail_mounts m = {.uid = j->uid, .fs = j->fs, .base = j->base, .root = j->root};
 	auto_fd int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	auto_strv struct strv words = {0};
+	struct proc_opts in_jail = *o;
 	int r = add_all(&m, j, c, e);
 
 	strv_addl(&words, "jailer", "--id", INSTANCE, "--exec-file", j->program,
@@ -252,13 +253,13 @@ int fc_jail_start(struct fc_jail *j, const struct vmm_config *c, struct proc *p,
 	strv_addl(&words, "--", NULL);
 	for (int i = 1; argv[i]; i++)
 		strv_add(&words, argv[i]);
-	o->prepare = fc_jail_mounts_attach;
-	o->ctx = &m;
-	o->ends_otherwise = true;
+	in_jail.prepare = fc_jail_mounts_attach;
+	in_jail.ctx = &m;
+	in_jail.ends_otherwise = true;
 	if (r == 0 && (own < 0 || setns(j->init, CLONE_NEWPID) < 0))
 		r = err_sys(e, "cannot enter the jail's pid namespace");
 	if (r == 0) {
-		r = proc_start(p, words.v, o, e);
+		r = proc_start(p, words.v, &in_jail, e);
 		if (setns(own, CLONE_NEWPID) < 0 && r == 0)
 			r = err_sys(e, "cannot leave the jail's pid namespace");
 	}

@@ -11,8 +11,8 @@
 #include "proc.h"
 #include "vmm.h"
 
-#define FC_JAIL_KERNEL "/kernel"
-#define FC_JAIL_INITRD "/initrd"
+#define FC_JAIL_KERNEL "kernel"
+#define FC_JAIL_INITRD "initrd"
 
 struct fc_jail {
 	uid_t uid;     /* 0: there is no jail */
@@ -40,7 +40,7 @@ void fc_jail_end(struct fc_jail *j);
 
 /* Starts firecracker in it with these arguments, whose first is its name; its jailer adds --id. */
 int fc_jail_start(struct fc_jail *j, const struct vmm_config *c, struct proc *p, char *const *argv,
-        struct proc_opts *o, struct err *e);
+        const struct proc_opts *o, struct err *e);
 
 /* Lets the process, while it runs, write two more files, under FC_NAME_STATE and FC_NAME_MEMORY;
  * and takes them away again. */

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define RELAY_MAX 16384
 #define UDP_MAX   1024
@@ -151,7 +152,9 @@ static int peer_lookup(void *ctx, const char *name, struct in_addr *out, int max
 static void tap_event(void *ctx, uint32_t events)
 {
 	struct keeper *k = ctx;
-	int fd = accept4(k->n->tap_line, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_un from;
+	socklen_t size = sizeof from;
+	int fd = accept4(k->n->tap_line, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
 
 	(void)events;
 	if (fd < 0)

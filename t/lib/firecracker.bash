@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # bats sets output, stderr and status
 # SPDX-License-Identifier: MIT
 # Firecracker as the hypervisor, with the strict stand-in of t/lib/fakefc in its place: a data
 # directory that is enough for it, and how a machine is started and what it leaves.
@@ -86,7 +86,7 @@ template() { find "$templates" -mindepth 1 -maxdepth 1 -type d; }
 # start NAME [COMMAND…]: a machine in the background that stays; its process is $machine.
 start() {
 	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
-	mkdir -p -m 700 "$FCVM_RUN_BASE"
+	mkdir -p "$FCVM_RUN_BASE" && chmod 700 "$FCVM_RUN_BASE"
 	rm -f "$BATS_TEST_TMPDIR/$1".{out,err}
 	FAKEFC_GUEST=${GUEST:-stay} fcvm-rundir --name "$1" -- fcvm-boot run "${@:2}" \
 		</dev/null >"$BATS_TEST_TMPDIR/$1.out" 2>"$BATS_TEST_TMPDIR/$1.err" 3>&- &
