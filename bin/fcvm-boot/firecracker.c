@@ -4,6 +4,7 @@
  * in the same way: names that are short, and the same in every process that a snapshot is restored
  * in. */
 #include "cleanup.h"
+#include "firecracker_files.h"
 #include "firecracker_own.h"
 #include "firecracker_ports.h"
 #include "firecracker_requests.h"
@@ -63,7 +64,8 @@ static int make_dir(struct firecracker *f, int dir, struct err *e)
 static void close_all(struct vmm *v)
 {
 	struct firecracker *f = v->own;
-	const int fds[] = {f ? f->log : -1, f ? f->dir : -1, f ? f->base : -1, f ? f->parent : -1};
+	const int fds[] = {f ? f->log : -1, f ? f->metrics : -1, f ? f->dir : -1, f ? f->base : -1,
+	        f ? f->parent : -1};
 
 	if (!f)
 		return;
@@ -91,6 +93,7 @@ static int number_fds(
 		from[i] = -1;
 	from[0] = f->dir;
 	from[FC_FD_LOG - FC_FD_DIR] = log;
+	from[FC_FD_METRICS - FC_FD_DIR] = f->metrics;
 	from[FC_FD_STATE - FC_FD_DIR] = c->state;
 	from[FC_FD_MEMORY - FC_FD_DIR] = c->state >= 0 ? c->memory_file : -1;
 	for (size_t i = 0; i < c->n_disks; i++)
@@ -115,40 +118,49 @@ static int number_fds(
 static int start_free(struct vmm *v, struct firecracker *f, const struct vmm_config *c,
         char *const *argv, struct proc_opts *o, struct err *e)
 {
-	int keep[FC_FD_END - FC_FD_DIR], pipes[2], r;
+	int keep[FC_FD_END - FC_FD_DIR], pipes[2] = {-1, -1}, r;
 
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (f->log < 0 && pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, "cannot make a pipe");
-	f->log = pipes[0];
+	if (f->log < 0)
+		f->log = pipes[0];
 	o->keep = keep;
-	r = o->n_keep = number_fds(f, c, pipes[1], keep, e);
+	r = o->n_keep = number_fds(f, c, pipes[1] < 0 ? f->log : pipes[1], keep, e);
 	if (r >= 0)
 		r = proc_start(&v->proc, argv, o, e);
 	for (int i = 0; i < o->n_keep; i++)
 		close(keep[i]);
-	close(pipes[1]);
+	if (pipes[1] >= 0)
+		close(pipes[1]);
 	return r;
 }
 
 static int spawn(struct vmm *v, struct firecracker *f, const struct vmm_config *c, struct err *e)
 {
-	char api[48], log[32];
-	char *argv[] = {(char *)PROGRAM, (char *)"--api-sock", api, (char *)"--level",
-	        (char *)"Warning", (char *)"--log-path", log, (char *)"--id", (char *)"fcvm", NULL};
+	char api[48], log[32], metrics[32];
+	char *argv[12] = {(char *)PROGRAM, (char *)"--api-sock", api, (char *)"--log-path", log,
+	        (char *)"--level", (char *)(uintptr_t)(f->metrics < 0 ? "Warning" : "Info")};
+	int n = 7;
 	struct proc_opts o = {.in = -1, .err = v->log, .new_session = true};
 	int pair[2], r;
 
 	snprintf(api, sizeof api, FC_FD_PATH "/" FC_API_NAME, FC_FD_DIR);
 	snprintf(log, sizeof log, FC_FD_PATH, FC_FD_LOG);
+	snprintf(metrics, sizeof metrics, FC_FD_PATH, FC_FD_METRICS);
+	if (f->metrics >= 0) {
+		argv[n++] = (char *)"--metrics-path";
+		argv[n++] = metrics;
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "cannot make the console's socket");
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	v->console = pair[0];
 	o.out = pair[1];
 	if (f->jail.uid) {
-		argv[7] = NULL; /* its jailer says that */
 		r = fc_jail_start(&f->jail, c, &v->proc, argv, &o, e);
-	} else {
+	} else { /* a jailer says that itself */
+		argv[n++] = (char *)"--id";
+		argv[n++] = (char *)"fcvm";
 		r = start_free(v, f, c, argv, &o, e);
 	}
 	close(pair[1]);
@@ -203,9 +215,9 @@ static int set_up(struct vmm *v, struct firecracker *f, const struct vmm_config 
 
 static int prepare(struct firecracker *f, const struct vmm_config *c, struct err *e)
 {
-	if (make_dir(f, c->dir, e) < 0)
+	if (make_dir(f, c->dir, e) < 0 || fc_files_open(&f->log, &f->metrics, e) < 0)
 		return -1;
-	if (c->jailed && fc_jail_make(&f->jail, c, f->base, &f->dir, &f->log, e) < 0)
+	if (c->jailed && fc_jail_make(&f->jail, c, f->base, &f->dir, &f->log, f->metrics, e) < 0)
 		return -1;
 	return c->tap < 0 ? 0 : fc_tap_lend(&f->tap, c->tap, f->jail.uid, e);
 }
@@ -219,6 +231,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	v->memory_size = c->memory;
 	*f = (struct firecracker){.api.fd = -1,
 	        .log = -1,
+	        .metrics = -1,
 	        .parent = -1,
 	        .base = -1,
 	        .dir = -1,

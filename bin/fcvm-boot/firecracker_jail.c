@@ -89,6 +89,8 @@ static int make_log(const struct fc_jail *j, int fds, int *log)
 	char name[16];
 
 	snprintf(name, sizeof name, "%d", FC_FD_LOG);
+	if (j->log >= 0)
+		return place(fds, name);
 	if (mkfifoat(fds, name, 0600) < 0 || fchownat(fds, name, j->uid, FC_JAIL_GROUP, 0) < 0)
 		return -1;
 	*log = openat(fds, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -155,13 +157,15 @@ static int open_file(const char *path, int flags, int *fd, struct err *e)
 	return *fd < 0 ? err_sys(e, "cannot open %s", path) : 0;
 }
 
-int fc_jail_make(
-        struct fc_jail *j, const struct vmm_config *c, int base, int *dir, int *log, struct err *e)
+int fc_jail_make(struct fc_jail *j, const struct vmm_config *c, int base, int *dir, int *log,
+        int metrics, struct err *e)
 {
 	auto_free char *name = NULL;
 
 	*j = (struct fc_jail)FC_JAIL_NONE;
 	j->base = base;
+	j->log = *log;
+	j->metrics = metrics;
 	j->program = vmm_program("firecracker");
 	if (!j->program)
 		return err_set(e, FCVM_EX_FAIL, "cannot run firecracker: not found in PATH");
@@ -229,6 +233,9 @@ static int add_all(struct fc_jail_mounts *m, const struct fc_jail *j, const stru
 		            c->disks[i].writable ? FC_JAIL_WRITE : FC_JAIL_READ,
 		            FC_FD_DISK + (int)i, e) < 0)
 			return -1;
+	if (add_number(m, j->log, FC_JAIL_WRITE, FC_FD_LOG, e) < 0 ||
+	        add_number(m, j->metrics, FC_JAIL_WRITE, FC_FD_METRICS, e) < 0)
+		return -1;
 	if (c->state < 0)
 		return 0;
 	return add_number(m, c->state, FC_JAIL_READ, FC_FD_STATE, e) < 0

@@ -24,18 +24,20 @@ struct fc_jail {
 	char *program; /* the firecracker to put into it */
 	char *root;    /* of the jail, in its file system */
 	int kernel, initrd, pager; /* -1: none */
+	int log, metrics;          /* files; borrowed; -1: none */
 };
 #define FC_JAIL_NONE                                                                      \
 	{                                                                                 \
 		.claim = -1, .end = -1, .init = -1, .fs = -1, .kernel = -1, .initrd = -1, \
-		.pager = -1                                                               \
+		.pager = -1, .log = -1, .metrics = -1                                     \
 	}
 
 /* Prepares a jail for a machine; base: an empty directory. *dir, the directory of its sockets, is
- * replaced, and *log is the reading end of its log: both are the caller's to close. 0, or -1 with e
+ * replaced, and so is *log, unless it is a file, by the reading end of its log: both are the
+ * caller's to close. metrics: a file for these, or -1. 0, or -1 with e
  * filled; fc_jail_end() ends it in any case, after the process. */
-int fc_jail_make(
-        struct fc_jail *j, const struct vmm_config *c, int base, int *dir, int *log, struct err *e);
+int fc_jail_make(struct fc_jail *j, const struct vmm_config *c, int base, int *dir, int *log,
+        int metrics, struct err *e);
 void fc_jail_end(struct fc_jail *j);
 
 /* Starts firecracker in it with these arguments, whose first is its name; its jailer adds --id. */

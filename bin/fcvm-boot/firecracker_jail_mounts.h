@@ -15,7 +15,7 @@
 
 enum fc_jail_use { FC_JAIL_READ, FC_JAIL_WRITE, FC_JAIL_CONNECT };
 
-#define FC_JAIL_MOUNTS (VMM_DISKS + 5)
+#define FC_JAIL_MOUNTS (VMM_DISKS + 7)
 
 struct fc_jail_mounts {
 	uid_t uid;

@@ -10,7 +10,8 @@
 
 struct firecracker {
 	struct fc_api api;
-	int log; /* a pipe of what it logs: full, it drops lines, and it never waits */
+	int log; /* a file, or a pipe of what it logs: full, it drops lines, and it never waits */
+	int metrics; /* a file; -1: none are wanted */
 	int parent, base;
 	char name[48]; /* of base in parent */
 	int dir;       /* of its sockets: base, or in the jail */

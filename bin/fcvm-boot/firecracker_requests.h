@@ -12,12 +12,13 @@
 
 /* Descriptors that the process has under these numbers, always: what it opens by
  * /proc/self/fd/NUMBER then has the same name in every process, which a snapshot insists on. */
-#define FC_FD_DIR    200 /* of its sockets */
-#define FC_FD_LOG    201
-#define FC_FD_DISK   202                      /* and the ones after it */
-#define FC_FD_STATE  (FC_FD_DISK + VMM_DISKS) /* to begin from */
-#define FC_FD_MEMORY (FC_FD_STATE + 1)
-#define FC_FD_END    (FC_FD_MEMORY + 1)
+#define FC_FD_DIR     200 /* of its sockets */
+#define FC_FD_LOG     201
+#define FC_FD_DISK    202                      /* and the ones after it */
+#define FC_FD_STATE   (FC_FD_DISK + VMM_DISKS) /* to begin from */
+#define FC_FD_MEMORY  (FC_FD_STATE + 1)
+#define FC_FD_METRICS (FC_FD_MEMORY + 1)
+#define FC_FD_END     (FC_FD_METRICS + 1)
 
 /* Names alone, of files that a process in a jail is lent to write. */
 #define FC_NAME_STATE  FC_FD_END

@@ -41,7 +41,7 @@ inside() { jailed | awk '{ print $1; exit }'; }
 	start_plain first
 	local pid
 	pid=$(inside)
-	is "$(cd "/proc/$pid/root" && find . ! -name '20[0-9]' | sort | tr '\n' ' ')" \
+	is "$(cd "/proc/$pid/root" && find . ! -name '2[01][0-9]' | sort | tr '\n' ' ')" \
 		'. ./dev ./dev/kvm ./dev/net ./dev/net/tun ./dev/userfaultfd ./firecracker ./initrd ./kernel ./proc ./proc/self ./proc/self/fd ./proc/self/fd/200/api ./proc/self/fd/200/vsock ./proc/self/fd/200/vsock_1024 ./run '
 	is "$(cat "/proc/$pid/root/proc/self/fd/202")" image
 	run -1 dd if=/dev/null of="/proc/$pid/root/proc/self/fd/202"
@@ -89,11 +89,20 @@ PUT /snapshot/load"
 	run -0 fcvm-snapshot create first --tag again
 	is "$(stat -c %u "$FCVM_DATA_DIR/snapshots/warm"/{state,memory} | sort -u)" 0
 	# Neither does the jail keep what it was lent.
-	is "$(stat -c %s "/proc/$(inside)/root/proc/self/fd"/20[89] | sort -u)" 0
+	is "$(stat -c %s "/proc/$(inside)/root/proc/self/fd"/{209,210} | sort -u)" 0
 	clone second again
 	stop second "$machine"
 	stop first "$first"
 	nothing_left
+}
+
+@test "log and metrics go to their files, out of the jail" {
+	export FCVM_VMM_DIR=$BATS_TEST_TMPDIR/vmm
+	mkdir "$FCVM_VMM_DIR"
+	boot
+	good
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.log)" 'the stand-in logs'
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.metrics)" '{"utc_timestamp_ms":1}'
 }
 
 @test "the network's device is handed over and comes back" {
@@ -110,21 +119,27 @@ PUT /snapshot/load"
 	done
 }
 
+# The processes of a machine: the one in front, the machine's own, firecracker, and the first one of
+# its pid namespace.
+victims() {
+	local own
+	own=$(pgrep -P "$machine" fcvm-boot)
+	echo "$machine $own $(inside) $(pgrep -P "$own" fcvm-boot-jail)"
+}
+
 @test "SIGKILL of any process of it leaves no process, mount, file or name" {
-	local victim
-	start_plain first
-	for victim in "$machine" "$(pgrep -P "$machine" fcvm-boot)" "$(inside)"; do
-		[[ $victim == "$machine" ]] || start_plain first
-		case $victim in
-		"$machine") ;;
-		*) victim=$(inside) ;;
-		esac
-		kill -9 "$victim"
+	local i all
+	none_left() { [[ ! -e $FCVM_RUN_BASE/first ]]; }
+	for i in 0 1 2 3; do
+		start_plain first
+		read -ra all <<<"$(victims)"
+		is "${#all[@]}" 4 "processes: ${all[*]}"
+		kill -9 "${all[i]}"
 		wait "$machine" || :
 		wait_for 10 no_jails
-		none_left() { [[ ! -e $FCVM_RUN_BASE/first ]]; }
 		wait_for 10 none_left
 		nothing_left
+		for victim in "${all[@]}"; do wait_for 10 gone "$victim"; done
 	done
 	is "$(find "$FCVM_DATA_DIR/scratch" -name '.jail*')" ''
 }

@@ -89,6 +89,19 @@ PUT /actions"
 	has "$stderr" '| fake guest boots'
 }
 
+@test "its log and metrics are kept in files where FCVM_VMM_DIR says so" {
+	export FCVM_VMM_DIR=$BATS_TEST_TMPDIR/vmm
+	boot
+	refused "FCVM_VMM_DIR: cannot make $FCVM_VMM_DIR/firecracker."
+	mkdir "$FCVM_VMM_DIR"
+	boot
+	is "$status" 0 "$stderr"
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.log)" 'the stand-in logs'
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.metrics)" '{"utc_timestamp_ms":1}'
+	FAKEFC_FAULT='die PUT /vsock' boot
+	refused 'PUT /vsock: firecracker closed the connection without an answer: the stand-in logs'
+}
+
 @test "what it cannot have is refused before it is asked" {
 	boot --append "$(printf 'x%.0s' {1..1600})"
 	refused 'the kernel arguments are too long for firecracker'
