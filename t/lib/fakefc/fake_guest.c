@@ -65,7 +65,7 @@ static void container(struct guest *g, const struct frame *f)
 		return;
 	g->said = true;
 	proto_put(&g->out, 1, PROTO_DATA, PROTO_OUT, hello, strlen(hello));
-	if (strcmp(wish(), "stay") != 0)
+	if (strncmp(wish(), "stay", 4) != 0)
 		done(g, !strncmp(wish(), "exit=", 5) ? atoi(wish() + 5) : 0);
 }
 
@@ -158,7 +158,7 @@ static void lose(int *fd, struct proto_in *in, const struct guest *g, const char
 		_exit(1);
 	is_reset = 0;
 	close(*fd);
-	while (!strcmp(wish(), "lost"))
+	while (!strcmp(wish(), "stay-lost"))
 		pause();
 	in->start = in->end = 0;
 	*fd = connect_host(vsock);
@@ -213,7 +213,7 @@ static void __attribute__((noreturn)) guest(const char *vsock, int *state)
 	}
 	if (!strcmp(what, "silent"))
 		_exit(0);
-	while (!strcmp(what, "wait") || (restored && !strcmp(what, "lost")))
+	while (!strcmp(what, "wait") || (restored && !strcmp(what, "stay-lost")))
 		pause();
 	if (!strcmp(what, "signal"))
 		raise(SIGSEGV);

@@ -4,13 +4,15 @@
  * the answer, and the end, that the real one has for it.
  *
  *   FAKEFC_VERSION  what it says it is, and which fields it therefore knows (1.16.1)
- *   FAKEFC_LOG      a file that gets a line for each request: status, method, path, body;
+ *   FAKEFC_LOG      a file that gets a line for each request: status, method, path, body
  *   FAKEFC_LOG_FD   a descriptor for the same
  *   FAKEFC_FAULT    "KIND METHOD PATH [WORD]": at that request, with the word, it misbehaves:
- * refuse, die, half (answer), slow, garbage, hang, close; "start": ends before it has a socket;
- * "deaf": never has one FAKEFC_GUEST    what the guest does: run (default), exit=N, stay (until it
- * is signalled), panic, silent, wait, status=N (of the process), signal; after a save or a load:
- * lost (does not connect again) */
+ *                   refuse, die, half (answer), slow, garbage, hang, close
+ *                   "start": ends before it has a socket; "deaf": never has one
+ *   FAKEFC_TAP      if set, network devices are attached to; they need not be there else
+ *   FAKEFC_GUEST    what the guest does: run (default), exit=N, stay (until it is signalled)
+ *                   stay-lost (and does not connect again after a save or a load)
+ *                   panic, silent, wait, status=N (of the process), signal */
 #ifndef FAKEFC_H
 #define FAKEFC_H
 
