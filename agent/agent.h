@@ -6,6 +6,7 @@
 #define FCVM_AGENT_H
 
 #include "err.h"
+#include "kworkers.h"
 #include "loop.h"
 #include "proto.h"
 #include "session.h"
@@ -44,6 +45,7 @@ struct agent {
 		struct hold *hold; /* NULL: nothing is held */
 		cpu_set_t cpus;    /* the agent's when it is not */
 		char *rt_runtime;  /* the setting then; NULL: there is none */
+		struct kworkers workers;
 		bool can_end_tcp;
 		bool disk; /* only the scratch disk is */
 	} freeze;
@@ -72,7 +74,8 @@ struct agent {
 void agent_send(struct agent *a, json_t *message); /* takes the reference */
 void agent_fatal(struct agent *a, const struct err *e);
 int agent_connect(struct agent *a, struct err *e);
-void agent_receive(struct agent *a); /* what has come; does not wait */
+void agent_receive(struct agent *a); /* what has come; does not wait, but to connect again */
+bool agent_port_is_dialled(const struct agent *a); /* by vsock */
 
 /* container.c: the first process waits, the plan arrives, the container ends; a plan that comes
  * after that begins it anew, over the same files. */

@@ -4,7 +4,8 @@
  * and others fail with EINTR then, see signal(7)): on each CPU runs a process of the highest
  * real-time priority, sched(7), so that nothing else gets a turn. The one on the agent's is the
  * agent. The kernel's own threads do not get a turn either, so the agent must do nothing that waits
- * for one: load a module, end a mount. */
+ * for one: load a module, end a mount. But what comes by vsock is brought by such threads, of its
+ * work queue: where that is the way to the host, those that there are get the agent's priority. */
 #include "freeze.h"
 #include "clock.h"
 #include "cleanup.h"
@@ -59,11 +60,11 @@ static int set_priority(int below)
 	return sched_setscheduler(0, SCHED_FIFO, &p);
 }
 
-/* It begins with the agent's priority on the agent's CPU. There it stays one below, for when the
- * agent has to wait. */
+/* It begins with the agent's priority on the agent's CPU, and stays one below: for when the agent,
+ * or what works for it in the kernel, has to do something. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
-	if (own ? set_priority(1) < 0 : set_cpu(cpu) < 0)
+	if ((!own && set_cpu(cpu) < 0) || set_priority(1) < 0)
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
@@ -84,6 +85,7 @@ static void let_go(struct freeze *z)
 		write_existing(RT_RUNTIME, z->rt_runtime);
 	free(z->rt_runtime);
 	z->rt_runtime = NULL;
+	kworkers_lower(&z->workers);
 	munmap(z->hold, sizeof *z->hold);
 	z->hold = NULL;
 }
@@ -115,7 +117,7 @@ static int hold_cpus(struct freeze *z, int own)
 	return 0;
 }
 
-static int hold_all(struct freeze *z, struct err *e)
+static int hold_all(struct freeze *z, bool workers, struct err *e)
 {
 	int own = -1;
 	size_t n;
@@ -132,7 +134,8 @@ static int hold_all(struct freeze *z, struct err *e)
 			own++;
 	if (read_file_at(AT_FDCWD, RT_RUNTIME, RT_MAX, &z->rt_runtime, &n) == 0)
 		write_existing(RT_RUNTIME, RT_NO_LIMIT);
-	if (own < 0 || set_cpu(own) < 0 || set_priority(0) < 0 || hold_cpus(z, own) < 0) {
+	if (own < 0 || set_cpu(own) < 0 || set_priority(0) < 0 ||
+	        (workers && kworkers_raise(&z->workers) < 0) || hold_cpus(z, own) < 0) {
 		err_sys(e, "cannot hold the machine's processors");
 		let_go(z);
 		return -1;
@@ -182,7 +185,7 @@ void agent_freeze(struct agent *a, bool disk)
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
 		clone_rehearse(a);
-		if (hold_all(&a->freeze, &e) < 0)
+		if (hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0)
 			why = e.text;
 	}
 	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));

@@ -205,7 +205,7 @@ static void ready(struct machine *m)
 
 	m->saved = m->o->ready(m->vmm, m->o->ready_ctx, &e) == 0;
 	if (!m->saved) {
-		m->fatal = true;
+		m->fatal = m->vmm_fatal = true;
 		snprintf(m->error, sizeof m->error, "%s", e.text);
 	}
 	machine_end(m);

@@ -6,7 +6,7 @@
 #include "vmm.h"
 
 char *qemu_identity(struct err *e);
-int qemu_save(struct vmm *v, int state, struct err *e);
+int qemu_save(struct vmm *v, int state, int memory, struct err *e);
 int qemu_go_on(struct vmm *v, struct err *e);
 int qemu_stop(struct vmm *v, struct err *e);
 

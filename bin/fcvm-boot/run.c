@@ -71,6 +71,7 @@ static int have_front(struct place *p, struct err *e)
 	if (p->lock >= 0)
 		close(p->lock);
 	p->lock = -1;
+	net_leave();
 	proto_in_init(&c.in, PROTO_GUEST);
 	return streams_run(&c, &o, &end, e) < 0 ? FCVM_EX_FAIL : end.status;
 }
@@ -288,7 +289,7 @@ int run_selftest(const struct run_opts *o, char *tail, size_t tail_size, struct 
 		return FCVM_EX_FAIL;
 	ops = vmm_find(NULL, c.accel, e);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	if (ops->start(&v, &c, e) < 0)
+	if (!ops || ops->start(&v, &c, e) < 0)
 		return FCVM_EX_FAIL;
 	supervise(&v, &so, e);
 	vmm_close(&v);

@@ -59,11 +59,12 @@ static void let_go(struct snapshot_job *j)
 	struct err e;
 
 	if (j->stopped && m->vmm->ops->go_on(m->vmm, &e) < 0 && !m->vmm_ended) {
-		m->fatal = true;
+		m->fatal = m->vmm_fatal = true;
 		snprintf(m->error, sizeof m->error, "%s", e.text);
 		machine_end(m);
 	}
 	j->stopped = false;
+	link_renew(m);
 	dialogue_thaw(m);
 }
 
@@ -204,11 +205,9 @@ static int save(struct snapshot_job *j, struct err *e)
 	int r;
 
 	j->stopped = true; /* whatever of it was done */
-	if (v->ops->save(v, j->files.files.state, e) < 0)
+	if (v->ops->save(v, j->files.files.state, j->files.files.memory, e) < 0)
 		return -1;
 	failpoint("snapshot-stopped");
-	if (vmm_copy_memory(v, j->files.files.memory, e) < 0)
-		return -1;
 	r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
 	failpoint("snapshot-saved");
 	errno = -r;
@@ -370,7 +369,7 @@ void snapshot_request(struct conn *c, const json_t *request)
 void snapshot_warm(struct machine *m)
 {
 	const struct warm *warm = m->o->saving ? m->o->saving->warm : NULL;
-	const char *why = warm && !m->warmed && !m->snapshot ? hindrance(m) : "";
+	const char *why = warm && !m->warmed && !m->snapshot ? hindrance(m, false) : "";
 	struct snapshot_job *j;
 	struct err e;
 	int r;

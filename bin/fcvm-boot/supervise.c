@@ -113,12 +113,12 @@ static int time_left(const struct machine *m)
 	int64_t next = clock_earlier(clock_earlier(m->deadline_ms, snapshot_next(m)),
 	        clock_earlier(m->restart.at_ms, health_next(m)));
 
-	next = clock_earlier(next, rewind_next(m));
 	int64_t left;
 
-	left = next - clock_ms();
+	next = clock_earlier(clock_earlier(next, rewind_next(m)), m->relink_ms);
 	if (next < 0)
 		return -1;
+	left = next - clock_ms();
 	return left < 0 ? 0 : left > 0x7fffffff ? 0x7fffffff : (int)left;
 }
 
@@ -142,6 +142,7 @@ static void step(struct machine *m)
 	health_due(m, now);
 	snapshot_due(m, now);
 	rewind_due(m, now);
+	link_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
 		machine_end(m);
 	if (m->fatal && m->deadline_ms < 0 && m->phase != PHASE_END)
@@ -297,7 +298,8 @@ int supervise(struct vmm *v, const struct supervise_opts *o, struct err *e)
 	        .monitor_watch = none,
 	        .restart = {.policy = "no", .at_ms = -1},
 	        .created_ns = clock_real_ns(),
-	        .deadline_ms = clock_ms() + BOOT_MS};
+	        .deadline_ms = clock_ms() + BOOT_MS,
+	        .relink_ms = -1};
 	int status;
 
 	if (prepare(&m, e) < 0) {

@@ -164,6 +164,7 @@ struct machine {
 	uint64_t in_debt; /* what clients may still send of the last run's credit */
 
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; -1: none */
+	int64_t relink_ms;   /* until when the agent must be connected again; -1: it need not */
 	int stopping;        /* 0; 1: signalled; 2: killed in the guest; 3: machine killed */
 	int stop_timeout_ms;
 	int caught; /* the signal that ended the machine before the container ran */
@@ -185,9 +186,11 @@ struct machine {
 	bool reported;         /* EXIT came: */
 	int status;            /* the container's status */
 	bool oom, failed;      /* killed for memory; never ran (error says why) */
-	char error[768];       /* from EXIT or FATAL */
-	bool fatal;            /* FATAL came */
+	char error[768];       /* from EXIT, FATAL or the monitor */
+	bool fatal;            /* FATAL came, */
+	bool vmm_fatal;        /* or the monitor did not do as it was told */
 	bool timed_out;        /* the agent did not answer in time */
+	bool lost_link;        /* nor connect again */
 	char lost[300];        /* a volume's server has ended: what is said of it */
 	bool resumed;          /* a restored machine's agent has answered */
 	bool saved;            /* o->ready was called, and succeeded */
@@ -204,6 +207,10 @@ int watches_begin(struct machine *m, struct err *e);
 void watches_end(struct machine *m);
 int watches_add(struct machine *m, struct watch *w, int fd, void (*fn)(void *ctx, uint32_t events),
         struct err *e);
+/* link.c: the stream to the agent */
+int link_open(struct machine *m, struct err *e);
+void link_renew(struct machine *m); /* after a save, which may have ended it */
+void link_due(struct machine *m, int64_t now);
 
 /* dialogue.c: the agent's side */
 void dialogue_receive(struct machine *m);

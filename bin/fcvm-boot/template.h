@@ -20,7 +20,8 @@ struct template_wish {
 
 /* Starts the machine from its template. 1: it goes on from there, its agent waiting for RESUME; 0:
  * there can be no template: boot; -1 with e filled: a
- * signal ended the wait. *key: what template_forget() takes. */
+ * signal ended the wait, or the page server that the configuration names cannot be used. *key: what
+ * template_forget() takes. */
 int template_start(
         struct vmm *v, const struct template_wish *w, char key[SHA256_HEX], struct err *e);
 

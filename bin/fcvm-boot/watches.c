@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What comes from the monitor and its guest: the agent's stream, the console, the monitor's own
- * words, its end. */
+ * What comes from the monitor and its guest: the agent's stream (link.c), the console, the
+ * monitor's own words, its end. */
 #include "clock.h"
 #include "supervise.h"
 
@@ -8,32 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* The guest has dialled out. */
-static void take_agent(struct vmm *v)
-{
-	struct sockaddr_storage from;
-	socklen_t n = sizeof from;
-
-	v->agent = accept4(v->listen, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-static void agent_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
-	if (m->vmm->agent >= 0) {
-		dialogue_receive(m);
-		return;
-	}
-	take_agent(m->vmm);
-	if (m->vmm->agent < 0)
-		return;
-	loop_remove(&m->loop, &m->agent_watch);
-	loop_add(&m->loop, &m->agent_watch, m->vmm->agent, EPOLLIN, agent_event, m);
-}
 
 static void console_event(void *ctx, uint32_t events)
 {
@@ -91,8 +65,7 @@ int watches_begin(struct machine *m, struct err *e)
 {
 	struct vmm *v = m->vmm;
 
-	if (watches_add(m, &m->agent_watch, v->agent >= 0 ? v->agent : v->listen, agent_event, e) <
-	                0 ||
+	if (link_open(m, e) < 0 ||
 	        watches_add(m, &m->console_watch, v->console, console_event, e) < 0 ||
 	        watches_add(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
 		return -1;

@@ -151,10 +151,10 @@ static const char *unless_auto(const char *word)
 
 static json_t *machine_part(const struct plan_opts *o)
 {
-	return json_pack("{s:I, s:I, s:I, s:s, s:s}", "cpus",
+	return json_pack("{s:I, s:I, s:I, s:s, s:b, s:s}", "cpus",
 	        (json_int_t)((o->cpu_milli + 999) / 1000), "memory", whole_mib(o->memory),
 	        "rootfsSize", whole_mib(o->rootfs_size), "hypervisor", unless_auto(o->hypervisor),
-	        "accel", unless_auto(o->accel));
+	        "jailer", (int)o->jailer, "accel", unless_auto(o->accel));
 }
 
 /* Only the image may know. */

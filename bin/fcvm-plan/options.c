@@ -125,6 +125,8 @@ static const struct opt run_table[] = {
                 O(rootfs_size), false},
         {0, "hypervisor", "NAME", "qemu, firecracker or auto (auto)", OPT_STR, O(hypervisor),
                 false},
+        {0, "jailer", NULL, "Firecracker in its jailer's jail (root only)", OPT_FLAG, O(jailer),
+                false},
         {0, "accel", "NAME", "kvm, tcg or auto: what setup found to work (auto)", OPT_STR, O(accel),
                 false},
         {0, "no-snapshot", NULL, "boot the machine instead of restoring a prepared one", OPT_FLAG,
@@ -183,6 +185,8 @@ static int check_words(const struct plan_opts *o, struct err *e)
 		return -1;
 	if (o->hypervisor && one_of("--hypervisor", o->hypervisor, vmms, e) < 0)
 		return -1;
+	if (o->jailer && geteuid() != 0)
+		return err_set(e, FCVM_EX_USAGE, "--jailer: only root can use it");
 	if (o->wait && one_of("--wait", o->wait, waits, e) < 0)
 		return -1;
 	if (o->network && !netmode(o->network, e))

@@ -36,7 +36,7 @@ struct plan_opts {
 	bool detach, replace, no_healthcheck, publish_all;
 	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, warm, strace_agent,
 	        setup;
-	bool tls_verify;
+	bool tls_verify, jailer;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
 	        volume, mount, log_opt, expose, dns, dns_search, dns_option, add_host,
 	        network_alias;
