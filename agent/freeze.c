@@ -61,7 +61,7 @@ static int set_priority(int below)
 }
 
 /* It begins with the agent's priority on the agent's CPU, and stays one below: for when the agent,
- * or what works for it in the kernel, has to do something. */
+ * or what works for it (in the kernel, or a volume's relay), has to do something. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
 	if ((!own && set_cpu(cpu) < 0) || set_priority(1) < 0)
@@ -185,8 +185,11 @@ void agent_freeze(struct agent *a, bool disk)
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
 		clone_rehearse(a);
-		if (hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0)
+		if (volumes_rest(&a->volumes, &e) < 0 ||
+		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0) {
 			why = e.text;
+			agent_unfreeze(a);
+		}
 	}
 	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));
 }
@@ -202,6 +205,8 @@ void agent_unfreeze(struct agent *a)
 		scratch(FITHAW);
 	a->freeze.disk = false;
 	let_go(&a->freeze);
+	volumes_go_on(&a->volumes, false);
+	volumes_calm(&a->volumes);
 }
 
 static int64_t monotonic_ns(void)
@@ -223,6 +228,8 @@ static int wake(struct agent *a, const json_t *message, struct err *e)
 {
 	int files[CLONE_MOUNTS], r;
 
+	/* First: what is asked below may be on a volume. */
+	volumes_go_on(&a->volumes, true);
 	r = clone_become(a, message, files, e);
 	if (r == 0) {
 		exec_lose_all(a);

@@ -116,7 +116,7 @@ int build_read(
 	        .root = -1,
 	        .image_lock = -1,
 	        .scratch = -1,
-	        .snapshot.files = SNAPSHOT_FILES_NONE};
+	        .snapshot = {.files = SNAPSHOT_FILES_NONE, .dir = -1}};
 	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
 	        assets_load(b->data, a, e) < 0)
 		return -1;

@@ -284,7 +284,7 @@ static const char *hindrance(const struct machine *m)
 {
 	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->stop)
 		return "this VM's hypervisor cannot restore a machine";
-	if (m->o->volumes >= 0)
+	if (json_array_size(m->o->mounts))
 		return "a VM with volumes cannot go back";
 	if (m->o->exec)
 		return "the VM is there for the command of its --exec";
@@ -316,7 +316,7 @@ void rewind_request(struct conn *c, const json_t *request)
 		abort();
 	*j = (struct rewind_job){.m = c->m,
 	        .owner = c,
-	        .found = {.files = SNAPSHOT_FILES_NONE},
+	        .found = {.files = SNAPSHOT_FILES_NONE, .dir = -1},
 	        .scratch = -1,
 	        .aide = AIDE_NONE,
 	        .agent_watch.fd = -1,

@@ -233,7 +233,11 @@ static int boot_in_net(const json_t *plan, const struct run_opts *o, const struc
 	if (net_take(place->dir, &net, e) == 0 && vol_take(place->dir, &vol, e) == 0 &&
 	        vol_connect(&vol, e) == 0) {
 		complete = net_complete(plan, &net);
-		if (vol_complete(complete, &vol, e) == 0)
+		if (o->snapshot && vol.n &&
+		        !json_equal(json_object_get(vol.doc, "snapshot"),
+		                json_object_get(plan, "snapshot")))
+			err_set(e, FCVM_EX_FAIL, "the snapshot was replaced just now: try again");
+		else if (vol_complete(complete, &vol, e) == 0)
 			status = boot_plan(&(struct plans){plan, complete}, o, place, &net, &vol,
 			        tail, tail_size, e);
 	}

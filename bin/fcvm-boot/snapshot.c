@@ -9,6 +9,7 @@
 #include "msg.h"
 #include "name.h"
 #include "snapshot_meta.h"
+#include "snapshot_own.h"
 #include "snapshots.h"
 #include "status.h"
 #include "strv.h"
@@ -20,30 +21,6 @@
 #include <unistd.h>
 
 #define FREEZE_MS 60000 /* an emulated guest on a busy host takes its time */
-
-enum step {
-	STEP_BASE,   /* a helper copies what the guest's memory began as */
-	STEP_HOLD,   /* FREEZE waits for its turn */
-	STEP_FREEZE, /* until FROZEN */
-	STEP_DISK,   /* of a disk alone: a helper copies it, while the guest goes on otherwise */
-	STEP_KEEP    /* a helper makes it durable and gives it its name */
-};
-
-struct snapshot_job {
-	struct machine *m;
-	struct conn *owner;
-	char tag[NAME_MAX_LEN + 1];
-	bool stop, stopped; /* the machine is not to go on; does not */
-	bool disk;          /* without memory and state */
-	struct snapshots store;
-	struct snapshot_new files;
-	const struct warm *warm; /* NULL, or this is no snapshot but a startup template: */
-	struct warm_new warm_new;
-	enum step step;
-	struct aide aide; /* the helper */
-	int64_t until_ms, frozen_us, pause_us;
-	json_t *meta;
-};
 
 static int64_t now_us(void)
 {
@@ -183,8 +160,8 @@ static void helped(void *ctx, uint32_t events)
 static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struct err *e)
 {
 	const struct snapshot_files *f = &j->files.files;
-	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
-	        j->m->vmm->memory, j->m->o->saving->scratch, j->warm_new.files.dir,
+	const int fds[] = {f->state, f->memory, f->scratch, f->volumes, f->root, j->files.dir,
+	        j->store.dir, j->m->vmm->memory, j->m->o->saving->scratch, j->warm_new.files.dir,
 	        j->warm_new.store.dir};
 
 	return aide_start(j->m, &j->aide,
@@ -198,21 +175,6 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 }
 
 /* --- the pause --- */
-
-static int save(struct snapshot_job *j, struct err *e)
-{
-	struct vmm *v = j->m->vmm;
-	int r;
-
-	j->stopped = true; /* whatever of it was done */
-	if (v->ops->save(v, j->files.files.state, j->files.files.memory, e) < 0)
-		return -1;
-	failpoint("snapshot-stopped");
-	r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
-	failpoint("snapshot-saved");
-	errno = -r;
-	return r < 0 ? err_sys(e, "cannot copy the machine's disk") : 0;
-}
 
 /* The guest goes on, unless it is not to; what was copied is made a snapshot. */
 static void saved(struct snapshot_job *j, int r, struct err *e)
@@ -248,7 +210,7 @@ void snapshot_frozen(struct machine *m, const json_t *answer)
 	j->frozen_us = now_us();
 	r = why       ? err_set(&e, FCVM_EX_FAIL, "%s", why)
 	    : j->disk ? help(j, copy_disk, &e)
-	              : save(j, &e);
+	              : snapshot_save(j, &e);
 	if (r < 0 || !j->disk) {
 		saved(j, r, &e);
 		return;
@@ -315,8 +277,8 @@ static const char *hindrance(const struct machine *m, bool disk)
 {
 	if (!m->o->saving || (!disk && (!m->vmm->ops->save || !m->vmm->ops->go_on)))
 		return "this VM's hypervisor cannot save a running machine";
-	if (m->o->volumes >= 0)
-		return "a VM with volumes cannot be saved";
+	if (disk && json_array_size(m->o->mounts))
+		return "of a VM with volumes the disk alone cannot be saved";
 	if (m->rewind)
 		return "the VM is going back to a snapshot";
 	if (m->snapshot)
@@ -385,7 +347,9 @@ void snapshot_warm(struct machine *m)
 	if (r == 1) {
 		struct template_files *f = &j->warm_new.files.files;
 
-		j->files.files = (struct snapshot_files){f->state, f->memory, f->scratch, -1};
+		j->files.files.state = f->state;
+		j->files.files.memory = f->memory;
+		j->files.files.scratch = f->scratch;
 		r = begin(j, &e);
 	} else if (r == 0) {
 		finish(j);

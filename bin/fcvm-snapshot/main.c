@@ -37,6 +37,7 @@ static const struct opt table[] = {
         {0, "force", NULL, "export, import: replace what is there", OPT_FLAG, O(force), false},
         {0, "limit", "SIZE", "import: what it may unpack to (default: what is free)", OPT_SIZE,
                 O(limit), false},
+        {'v', "volume", "SPEC", NULL, OPT_LIST, O(volume), true},
         {'a', "all", NULL, "prune: all of them", OPT_FLAG, O(all), false},
         {0, "json", NULL, "print JSON", OPT_FLAG, O(json), false},
         {'q', "quiet", NULL, "ls: print tags only; the others: nothing", OPT_FLAG, O(quiet), false},
@@ -52,14 +53,6 @@ static const struct opt_spec spec = {
                    "'fcvm snapshot run TAG' goes on from one.",
         .table = table,
 };
-
-const char *tool_word(char **words, const char *verb, const char *what, struct err *e)
-{
-	if (words[0] && !words[1])
-		return words[0];
-	err_set(e, FCVM_EX_USAGE, "%s takes one %s", verb, what);
-	return NULL;
-}
 
 static tool_verb *find(const char *name, struct err *e)
 {
@@ -124,6 +117,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	r = run(argc, argv, &o, &e);
 	strv_free(&o.publish);
+	strv_free(&o.volume);
 	if (r >= 0 || e.status == FCVM_EX_OK)
 		return r < 0 ? FCVM_EX_OK : r;
 	return msg_err(&e);

@@ -233,6 +233,8 @@ static int check_meta(const json_t *meta, struct err *e)
 
 	if (json_integer_value(json_object_get(meta, "fcvmSnapshot")) != SNAPSHOT_FORMAT)
 		return err_set(e, FCVM_EX_DATA, "it is of another version of fcvm");
+	if (json_object_get(meta, "volumes"))
+		return refuse(e, PACK_META, "names volumes, which no archive has");
 	if (!json_is_object(json_object_get(meta, "machine")) ||
 	        !json_is_string(json_object_get(meta, "vm")) || !json_is_integer(created))
 		return refuse(e, PACK_META, "does not describe a machine");

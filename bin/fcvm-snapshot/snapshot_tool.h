@@ -14,7 +14,7 @@ struct tool_opts {
 	const char *tag, *name, *network, *exec;
 	bool stop, json, quiet, all, detach, rm, force, disk_only, in_place;
 	uint64_t count, limit;
-	struct strv publish;
+	struct strv publish, volume;
 };
 
 typedef int tool_verb(

@@ -87,6 +87,13 @@ int tool_export(const struct snapshots *s, const struct tool_opts *o, char **wor
 	path = words[1];
 	if (snapshots_find(s, words[0], &found, e) < 0)
 		return -1;
+	if (json_array_size(json_object_get(found.meta, "volumes"))) {
+		snapshot_close(&found);
+		return err_set(e, FCVM_EX_FAIL,
+		        "the snapshot %s has volumes, which are of this host: it cannot be "
+		        "exported",
+		        words[0]);
+	}
 	r = !strcmp(path, "-") ? to_stdout(&found, o, words[0], e)
 	                       : to_file(&found, o, words[0], path, e);
 	snapshot_close(&found);

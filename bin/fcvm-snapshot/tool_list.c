@@ -10,6 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *tool_word(char **words, const char *verb, const char *what, struct err *e)
+{
+	if (words[0] && !words[1])
+		return words[0];
+	err_set(e, FCVM_EX_USAGE, "%s takes one %s", verb, what);
+	return NULL;
+}
+
 static json_t *machine(const json_t *meta, const char *key)
 {
 	return json_object_get(json_object_get(meta, "machine"), key);

@@ -112,6 +112,8 @@ fcvm__replace='0'"
 	echo '{"config":{"Cmd":["app"],"Healthcheck":{"Test":["CMD","ok"]}}}' >config.json
 	run -0 make_plan --warm img
 	has "$output" '"warm": true'
+	run -100 make_plan --warm -v /tmp:/x img
+	is "$output" 'fcvm-plan: --warm and --volume exclude each other'
 	run -100 make_plan --warm --no-healthcheck img
 	is "$output" 'fcvm-plan: --warm needs to know when the container is well: say --health-cmd or --health-check'
 }
