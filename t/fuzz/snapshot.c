@@ -17,8 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("archive", MFD_CLOEXEC);
-	struct pack_in in = {.files = {memfd_create("s", 0), memfd_create("m", 0),
-	                             memfd_create("d", 0), memfd_create("r", 0)},
+	struct pack_in in = {.files = {.state = memfd_create("s", 0),
+	                             .memory = memfd_create("m", 0),
+	                             .scratch = memfd_create("d", 0),
+	                             .volumes = -1,
+	                             .root = memfd_create("r", 0)},
 	        .limit = LIMIT};
 	struct err e = {.text = ""};
 

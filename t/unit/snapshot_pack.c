@@ -39,6 +39,7 @@ static struct snapshot sample(void)
 	struct snapshot s = {.files = {.state = file_of("devices", 7, 7),
 	                             .memory = file_of("memory", 6, MEMORY),
 	                             .scratch = file_of("", 0, SCRATCH),
+	                             .volumes = -1,
 	                             .root = file_of("image", 5, 5)},
 	        .meta = json_pack("{s:i, s:s, s:I, s:{s:I, s:I}}", "fcvmSnapshot", SNAPSHOT_FORMAT,
 	                "vm", "source", "created", (json_int_t)1700000000, "machine", "memory",
@@ -57,8 +58,11 @@ static void free_sample(struct snapshot *s)
 
 static struct pack_in empty(void)
 {
-	return (struct pack_in){.files = {memfd_create("s", 0), memfd_create("m", 0),
-	                                memfd_create("d", 0), memfd_create("r", 0)},
+	return (struct pack_in){.files = {.state = memfd_create("s", 0),
+	                                .memory = memfd_create("m", 0),
+	                                .scratch = memfd_create("d", 0),
+	                                .volumes = -1,
+	                                .root = memfd_create("r", 0)},
 	        .limit = ROOM};
 }
 
@@ -221,7 +225,7 @@ static int plain_archive(const struct member *m)
 }
 
 #define META                                                                           \
-	"{\"fcvmSnapshot\":1,\"vm\":\"v\",\"created\":1,\"machine\":{\"memory\":4096," \
+	"{\"fcvmSnapshot\":2,\"vm\":\"v\",\"created\":1,\"machine\":{\"memory\":4096," \
 	"\"scratchSize\":4096}}"
 #define PLAN "{\"fcvmPlan\":1,\"name\":\"v\",\"process\":{}}"
 
