@@ -30,6 +30,7 @@ LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 LIBS_fcvm-net     = -lnftables
+LIBS_fcvm-snapshot = -larchive
 LIBS_fcvm-vol     = -lseccomp
 AGENT_LIBS        = -ljansson -lcap
 
@@ -113,9 +114,10 @@ check: deps all $(B)/tests ## packages, build, lint and every test tier that thi
 	@t/run --able lint unit fast all root
 
 # --- tests ------------------------------------------------------------------------------------
-# LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n.
+# LIST=1 lists tests without running, FILTER=regex selects, STREAM=1 shows live output, JOBS=n,
+# HYPERVISOR=qemu|firecracker is what the VMs of the tiers run on.
 
-export LIST FILTER STREAM JOBS JSON FUZZ_SECONDS SOAK_SECONDS SEED
+export LIST FILTER STREAM JOBS HYPERVISOR JSON FUZZ_SECONDS SOAK_SECONDS SEED
 NEEDS := $(if $(LIST),,all $(B)/tests)
 
 test-unit: $(NEEDS) ## lint, C unit tests under ASan and UBSan, scripts with stubs
@@ -165,16 +167,6 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-# fcvm-net once more, with the steps at which tests hold it to kill it (bin/fcvm-net/failpoint.h).
-$(B)/failpoint/%.o: %.c | $(DEPS_FIRST)
-	@mkdir -p $(@D)
-	@echo "  FAIL  $<"
-	$(Q)$(CC) $(ALL_CFLAGS) -DFCVM_FAILPOINTS -MMD -MP -c -o $@ $<
-
-$(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c)) $(B)/libfcvm.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
-
 # Stands for a VMM that restores a machine, in tests of the page server.
 $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
@@ -191,14 +183,18 @@ $(B)/t/fcvm-stress: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/stress/*.c)) $(B)/l
 	@echo "  LD    $@"
 	$(Q)$(CC) -static -o $@ $^ $(LIBS) -pthread
 
-# Stands for Firecracker; found by its name in PATH.
+# Stand for Firecracker and its jailer; found by their names in PATH. In a jail are no libraries.
 $(B)/t/fakefc/firecracker: $(wildcard t/lib/fakefc/*.c) $(wildcard t/lib/fakefc/*.h) $(B)/libfcvm.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -static -o $@ $(filter %.c,$^) $(B)/libfcvm.a $(AGENT_LIBS)
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
+$(B)/t/fakefc/jailer: t/lib/fakejailer.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
+
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest \
   $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker \
-  $(B)/t/volguest
+  $(B)/t/fakefc/jailer $(B)/t/volguest
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c

@@ -6,6 +6,7 @@
 #define FCVM_AGENT_H
 
 #include "err.h"
+#include "kworkers.h"
 #include "loop.h"
 #include "proto.h"
 #include "session.h"
@@ -44,8 +45,17 @@ struct agent {
 		struct hold *hold; /* NULL: nothing is held */
 		cpu_set_t cpus;    /* the agent's when it is not */
 		char *rt_runtime;  /* the setting then; NULL: there is none */
+		struct kworkers workers;
 		bool can_end_tcp;
+		bool disk; /* only the scratch disk is */
 	} freeze;
+	struct waking {
+		json_t *message; /* RESUME, while the host is asked for its time; else NULL */
+		int tries;
+		int64_t asked_ns;          /* CLOCK_MONOTONIC */
+		int64_t best_ns, ahead_ns; /* the quickest answer's time, and the host's clock
+		                            * ahead of CLOCK_MONOTONIC by it */
+	} waking;
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */
 	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */
@@ -64,7 +74,8 @@ struct agent {
 void agent_send(struct agent *a, json_t *message); /* takes the reference */
 void agent_fatal(struct agent *a, const struct err *e);
 int agent_connect(struct agent *a, struct err *e);
-void agent_receive(struct agent *a); /* what has come; does not wait */
+void agent_receive(struct agent *a); /* what has come; does not wait, but to connect again */
+bool agent_port_is_dialled(const struct agent *a); /* by vsock */
 
 /* container.c: the first process waits, the plan arrives, the container ends; a plan that comes
  * after that begins it anew, over the same files. */

@@ -5,6 +5,7 @@
 #include "early.h"
 #include "exec.h"
 #include "freeze.h"
+#include "guest_port.h"
 #include "json.h"
 #include "status.h"
 #include "version.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -73,12 +75,14 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 		return agent_plan(a, m, e);
 	if (type && !strcmp(type, "RESUME"))
 		return agent_resume(a, m, e);
+	if (type && !strcmp(type, "TIME"))
+		return agent_time(a, m, e);
 	if (type && !strcmp(type, "TEMPLATE"))
 		return agent_template(a, m, e);
 	if (type && !strcmp(type, "ASK"))
 		answer(a, m);
 	else if (type && !strcmp(type, "FREEZE"))
-		agent_freeze(a);
+		agent_freeze(a, json_is_true(json_object_get(m, "disk")));
 	else if (type && !strcmp(type, "THAW"))
 		agent_unfreeze(a);
 	else if (type && !strcmp(type, "BYE"))
@@ -108,6 +112,30 @@ static int dispatch(struct agent *a, const struct frame *f, struct err *e)
 	return 0;
 }
 
+static void port_event(void *ctx, uint32_t events);
+
+/* A save of the machine ends a stream that was dialled, here and in each clone; nothing is under
+ * way then. The host waits for the next one. */
+static bool dial_again(struct agent *a)
+{
+	struct err e;
+
+	if (!agent_port_is_dialled(a))
+		return false;
+	loop_drop(&a->loop, &a->port_watch, &a->port);
+	a->in.start = a->in.end = 0;
+	a->port = early_port(GUEST_PORT_AGENT, &e);
+	return a->port >= 0 &&
+	       loop_add(&a->loop, &a->port_watch, a->port, EPOLLIN, port_event, a) == 0;
+}
+
+bool agent_port_is_dialled(const struct agent *a)
+{
+	struct stat st;
+
+	return a->port >= 0 && fstat(a->port, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 void agent_receive(struct agent *a)
 {
 	struct err e;
@@ -120,7 +148,7 @@ void agent_receive(struct agent *a)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		a->done = true; /* nobody is left to run for */
+		a->done = !dial_again(a); /* or nobody is left to run for */
 		return;
 	}
 	proto_in_filled(&a->in, (size_t)n);
@@ -142,9 +170,9 @@ static void port_event(void *ctx, uint32_t events)
 {
 	struct agent *a = ctx;
 
-	if (events & (EPOLLIN | EPOLLHUP))
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		agent_receive(a);
-	if (proto_flush(&a->out, a->port) < 0)
+	if (a->port < 0 || proto_flush(&a->out, a->port) < 0)
 		a->done = true;
 	if (a->out.end - a->out.start < LOW_WATER)
 		resume(a);

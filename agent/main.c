@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -89,6 +90,8 @@ static void spin(struct agent *a)
 	if (proto_pending(&a->out) && proto_flush(&a->out, a->port) < 0)
 		a->done = true;
 	agent_receive(a);
+	if (a->freeze.workers.n)
+		sched_yield(); /* to those that carry the port's data */
 }
 
 int main(void)

@@ -50,10 +50,14 @@ static void child(char *const *argv, const struct proc_opts *o, int report, pid_
 	for (int i = 0; i < o->n_keep; i++)
 		if (fcntl(o->keep[i], F_SETFD, 0) < 0)
 			goto fail;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (o->prepare && o->prepare(o->ctx) < 0)
 		goto fail;
-	if (getppid() != parent)
-		_exit(FCVM_EX_FAIL);
+	if (!o->ends_otherwise) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			goto fail;
+		if (getppid() != parent)
+			_exit(FCVM_EX_FAIL);
+	}
 	if (o->env)
 		execvpe(argv[0], argv, (char *const *)o->env);
 	else

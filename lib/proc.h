@@ -14,6 +14,11 @@ struct proc_opts {
 	int n_keep;
 	bool new_session;       /* setsid: terminal signals do not reach it */
 	const char *const *env; /* NULL: inherited */
+	/* Called in the child when all is done but to execute; -1 with errno set is a failure to do
+	 * that. May be NULL. */
+	int (*prepare)(void *ctx);
+	void *ctx;
+	bool ends_otherwise; /* in a pid namespace that ends with the caller, which it cannot see */
 };
 
 #define PROC_INHERIT                        \

@@ -84,6 +84,30 @@ void snapshot_close(struct snapshot *found)
 	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE, .dir = -1};
 }
 
+bool snapshot_is_disk(const json_t *meta)
+{
+	const char *kind = json_string_value(json_object_get(meta, "kind"));
+
+	return kind && !strcmp(kind, SNAPSHOT_DISK);
+}
+
+static bool is_part(size_t i, const json_t *meta)
+{
+	return (i != STATE && i != MEMORY) || !snapshot_is_disk(meta);
+}
+
+bool snapshots_has(const struct snapshots *s, const char *tag)
+{
+	return name_valid(tag) && faccessat(s->dir, tag, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int snapshots_taken(const char *tag, struct err *e)
+{
+	return err_set(e, FCVM_EX_BUSY,
+	        "there is a snapshot '%s' already: --force replaces it, --tag gives another name",
+	        tag);
+}
+
 static int check_file(int fd, const json_t *meta, const char *name, struct err *e)
 {
 	const json_t *then = json_object_get(json_object_get(meta, "files"), name);
@@ -107,7 +131,11 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 	if (json_integer_value(json_object_get(found->meta, "fcvmSnapshot")) != SNAPSHOT_FORMAT)
 		return err_set(e, FCVM_EX_DATA, "it is of another version of fcvm");
 	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
-		int fd = openat(dir, file_names[i],
+		int fd;
+
+		if (!is_part(i, found->meta))
+			continue;
+		fd = openat(dir, file_names[i],
 		        (i == MEMORY ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
 
 		*file_of(&found->files, i) = fd;
@@ -116,7 +144,8 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 		if (check_file(fd, found->meta, file_names[i], e) < 0)
 			return -1;
 	}
-	if (!saved_hash_is(found->files.state, found->meta, "stateHash"))
+	if (!snapshot_is_disk(found->meta) &&
+	        !saved_hash_is(found->files.state, found->meta, "stateHash"))
 		return err_set(e, FCVM_EX_DATA, "its state was changed");
 	if (!saved_hash_is(found->files.volumes, found->meta, "volumesHash"))
 		return err_set(e, FCVM_EX_DATA, "what is known of its volumes was changed");
@@ -199,6 +228,20 @@ int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct er
 	return 0;
 }
 
+void snapshots_disk_only(struct snapshot_new *n)
+{
+	static const size_t none[] = {STATE, MEMORY};
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		int *fd = file_of(&n->files, none[i]);
+
+		unlinkat(n->dir, file_names[none[i]], 0);
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+}
+
 /* The image's file: a link to it where there can be one. What has lost all its names gets a copy.
  */
 static int keep_root(const struct snapshot_new *n)
@@ -228,11 +271,16 @@ static void make_id(char id[SNAPSHOT_ID])
 static int describe(const struct snapshot_new *n, json_t *meta)
 {
 	char state[SHA256_HEX], volumes[SHA256_HEX], id[SNAPSHOT_ID];
+	bool disk = snapshot_is_disk(meta);
 	json_t *files = json_object();
 
 	make_id(id);
 	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
-		auto_fd int fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		auto_fd int fd = -1;
+
+		if (!is_part(i, meta))
+			continue;
+		fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 		if (fd < 0 || json_object_set_new(files, file_names[i], saved_stamp(fd)) < 0 ||
 		        (i == STATE && sha256_fd(fd, state) < 0) ||
@@ -243,7 +291,10 @@ static int describe(const struct snapshot_new *n, json_t *meta)
 	}
 	json_object_set_new(meta, "fcvmSnapshot", json_integer(SNAPSHOT_FORMAT));
 	json_object_set_new(meta, "id", json_string(id));
-	json_object_set_new(meta, "stateHash", json_string(state));
+	if (disk)
+		json_object_del(meta, "stateHash");
+	else
+		json_object_set_new(meta, "stateHash", json_string(state));
 	json_object_set_new(meta, "volumesHash", json_string(volumes));
 	json_object_set_new(meta, "files", files);
 	return 0;
@@ -251,13 +302,10 @@ static int describe(const struct snapshot_new *n, json_t *meta)
 
 /* Both names change at once where the file system can; elsewhere the old one is out of the way for
  * a moment, and snapshots_clean() puts it back if nothing came. */
-static int put(const struct snapshots *s, struct snapshot_new *n, const char *tag)
+static int place(const struct snapshots *s, struct snapshot_new *n, const char *tag)
 {
 	char old[sizeof SNAPSHOT_OLD + NAME_MAX_LEN];
-	auto_fd int store = snapshots_lock(s, NULL);
 
-	if (store < 0)
-		return -EIO;
 	if (renameat2(s->dir, n->name, s->dir, tag, RENAME_NOREPLACE) == 0) {
 		n->name[0] = 0;
 	} else if (renameat2(s->dir, n->name, s->dir, tag, RENAME_EXCHANGE) < 0) {
@@ -274,13 +322,28 @@ static int put(const struct snapshots *s, struct snapshot_new *n, const char *ta
 	return fsync(s->dir) < 0 ? -errno : 0;
 }
 
+static int put(const struct snapshots *s, struct snapshot_new *n, const char *tag, struct err *e)
+{
+	auto_fd int store = snapshots_lock(s, e);
+	int r;
+
+	if (store < 0 || snapshots_check_free(s, tag, e) < 0)
+		return -1;
+	if (n->no_replace && snapshots_has(s, tag))
+		return snapshots_taken(tag, e);
+	r = place(s, n, tag);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot keep a snapshot in %s", s->path) : 0;
+}
+
 int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char *tag, json_t *meta,
         const json_t *plan, struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < ROOT && r == 0; i++)
-		r = saved_settle(*file_of(&n->files, i));
+		if (is_part(i, meta))
+			r = saved_settle(*file_of(&n->files, i));
 	/* Copies of volumes are of many files. */
 	if (r == 0 && json_object_get(meta, "volumes") && syncfs(n->dir) < 0)
 		r = -errno;
@@ -295,9 +358,7 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 		r = json_save_at(n->dir, SNAPSHOT_META, meta, 0600);
 	failpoint("snapshot-described");
 	if (r == 0)
-		r = put(s, n, tag);
-	if (r == 0)
-		return 0;
+		return put(s, n, tag, e);
 	errno = -r;
 	return err_sys(e, "cannot keep a snapshot in %s", s->path);
 }

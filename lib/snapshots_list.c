@@ -122,8 +122,10 @@ int snapshots_remove(const struct snapshots *s, const char *tag, struct err *e)
 	if (store < 0)
 		return -1;
 	snapshots_clean(s);
-	if (!name_valid(tag) || faccessat(s->dir, tag, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!snapshots_has(s, tag))
 		return 0;
+	if (snapshots_check_free(s, tag, e) < 0)
+		return -1;
 	r = mkdtemp_at(s->dir, SNAPSHOT_GONE, gone, sizeof gone, 0700);
 	if (r == 0 && renameat(s->dir, tag, s->dir, gone) < 0)
 		r = -errno;

@@ -35,6 +35,15 @@ void net_free(struct net *net)
 	*net = (struct net){.tap = -1};
 }
 
+void net_leave(void)
+{
+	struct err e;
+	struct net net;
+
+	net_take(-1, &net, &e);
+	net_free(&net);
+}
+
 /* What the user said of the look-up of names wins; hosts add up. */
 static void merge(json_t *network, const json_t *doc)
 {

@@ -17,6 +17,9 @@ struct net {
 int net_take(int dir, struct net *net, struct err *e);
 void net_free(struct net *net);
 
+/* In a process that is not the machine's: it has nothing of the network. */
+void net_leave(void);
+
 /* The plan as the agent gets it: a new reference to the plan with what fcvm-net knows added to its
  * member "network". */
 json_t *net_complete(const json_t *plan, const struct net *net);

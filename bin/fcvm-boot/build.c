@@ -7,6 +7,7 @@
 #include "status.h"
 #include "strv.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct shape {
 	unsigned cpus;
 	uint64_t memory, rootfs_size;
 	const char *hypervisor, *accel; /* into the plan */
+	bool jailer;
 };
 
 static int integer(const json_t *obj, const char *key, json_int_t min, json_int_t max,
@@ -51,6 +53,7 @@ static int read_shape(const json_t *plan, struct shape *s, struct err *e)
 	        .rootfs_size = (uint64_t)rootfs & ~(uint64_t)0xfff};
 	s->hypervisor = json_string_value(json_object_get(m, "hypervisor"));
 	s->accel = json_string_value(json_object_get(m, "accel"));
+	s->jailer = json_is_true(json_object_get(m, "jailer"));
 	return 0;
 }
 
@@ -63,7 +66,7 @@ int build_check_accel(const char *accel, struct err *e)
 
 json_t *build_kernel(const struct build *b, const struct run_opts *o)
 {
-	if (o->snapshot)
+	if (o->snapshot && !snapshot_is_disk(b->snapshot.meta))
 		return json_object_get(json_object_get(b->snapshot.meta, "machine"), "kernel");
 	return o->kernel ? NULL : b->assets.about;
 }
@@ -105,6 +108,7 @@ static int take_root(struct build *b, const struct run_opts *o, struct err *e)
 int build_read(
         const json_t *plan, const struct run_opts *o, int tap, struct build *b, struct err *e)
 {
+	const char *pager = getenv("FCVM_PAGER");
 	struct assets *a = &b->assets;
 	struct shape s = {0};
 
@@ -128,12 +132,15 @@ int build_read(
 	        .memory = s.memory,
 	        .n_disks = 2,
 	        .scratch_size = s.rootfs_size,
+	        .pager = pager && *pager ? pager : NULL,
+	        .jailed = s.jailer,
 	        .dir = -1,
 	        .tap = tap,
 	        .memory_file = -1,
 	        .state = -1};
 	b->ops = vmm_find(s.hypervisor, b->config.accel, e);
-	if (!b->ops || build_check_accel(b->config.accel, e) < 0 || take_root(b, o, e) < 0)
+	if (!b->ops || build_check_accel(b->config.accel, e) < 0 ||
+	        vmm_can(b->ops, &b->config, e) < 0 || take_root(b, o, e) < 0)
 		return -1;
 	b->config.disks[0] = (struct vmm_disk){b->root, false};
 	return 0;

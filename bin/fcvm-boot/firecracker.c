@@ -4,7 +4,8 @@
  * in the same way: names that are short, and the same in every process that a snapshot is restored
  * in. */
 #include "cleanup.h"
-#include "firecracker_api.h"
+#include "firecracker_files.h"
+#include "firecracker_own.h"
 #include "firecracker_ports.h"
 #include "firecracker_requests.h"
 #include "guest_port.h"
@@ -14,25 +15,14 @@
 #include "xio.h"
 
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #define PROGRAM    "firecracker"
 #define TIMEOUT_MS 15000
-
-struct firecracker {
-	struct fc_api api;
-	int log; /* a pipe of what it logs: full, it drops lines, and it never waits */
-	int parent, dir;
-	char name[48]; /* of dir in parent */
-	pid_t ports;   /* 0: none */
-};
 
 static int check(char *version, size_t size, struct err *e)
 {
@@ -65,13 +55,17 @@ static int make_dir(struct firecracker *f, int dir, struct err *e)
 		errno = -r;
 		return err_sys(e, "cannot make a folder for firecracker's sockets");
 	}
-	f->dir = openat(f->parent, f->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	f->base = openat(f->parent, f->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (f->base >= 0)
+		f->dir = fcntl(f->base, F_DUPFD_CLOEXEC, 3);
 	return f->dir < 0 ? err_sys(e, "cannot open the folder for firecracker's sockets") : 0;
 }
 
 static void close_all(struct vmm *v)
 {
 	struct firecracker *f = v->own;
+	const int fds[] = {f ? f->log : -1, f ? f->metrics : -1, f ? f->dir : -1, f ? f->base : -1,
+	        f ? f->parent : -1};
 
 	if (!f)
 		return;
@@ -80,80 +74,96 @@ static void close_all(struct vmm *v)
 		waitpid(f->ports, NULL, 0);
 	}
 	fc_api_close(&f->api);
+	fc_tap_back(&f->tap);
+	fc_jail_end(&f->jail);
 	if (f->name[0])
 		remove_tree_at(f->parent, f->name);
-	for (int i = 0; i < 3; i++) {
-		int fd = i == 0 ? f->log : i == 1 ? f->dir : f->parent;
-
-		if (fd >= 0)
-			close(fd);
-	}
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 /* The descriptors that it inherits, under the numbers where it finds them. */
 static int number_fds(
         const struct firecracker *f, const struct vmm_config *c, int log, int *keep, struct err *e)
 {
-	int from[FC_FD_END - FC_FD_DIR] = {f->dir, log}, n = 2;
+	int from[FC_FD_END - FC_FD_DIR], n = 0;
 
+	for (int i = 0; i < FC_FD_END - FC_FD_DIR; i++)
+		from[i] = -1;
+	from[0] = f->dir;
+	from[FC_FD_LOG - FC_FD_DIR] = log;
+	from[FC_FD_METRICS - FC_FD_DIR] = f->metrics;
+	from[FC_FD_STATE - FC_FD_DIR] = c->state;
+	from[FC_FD_MEMORY - FC_FD_DIR] = c->state >= 0 ? c->memory_file : -1;
 	for (size_t i = 0; i < c->n_disks; i++)
-		from[n++] = c->disks[i].fd;
-	for (int i = 0; i < n; i++) {
-		if (fcntl(FC_FD_DIR + i, F_GETFD) >= 0 ||
-		        dup3(from[i], FC_FD_DIR + i, O_CLOEXEC) < 0) {
+		from[FC_FD_DISK - FC_FD_DIR + (int)i] = c->disks[i].fd;
+	for (int i = 0; i < FC_FD_END - FC_FD_DIR; i++) {
+		int to = FC_FD_DIR + i;
+
+		if (from[i] < 0)
+			continue;
+		if (fcntl(to, F_GETFD) >= 0 || dup3(from[i], to, O_CLOEXEC) < 0) {
 			err_set(e, FCVM_EX_FAIL,
-			        "descriptor %d, which firecracker needs, is in use", FC_FD_DIR + i);
-			while (i-- > 0)
-				close(FC_FD_DIR + i);
+			        "descriptor %d, which firecracker needs, is in use", to);
+			while (n > 0)
+				close(keep[--n]);
 			return -1;
 		}
-		keep[i] = FC_FD_DIR + i;
+		keep[n++] = to;
 	}
 	return n;
 }
 
-/* It attaches to the network's device by name, which one descriptor at a time can be; the device
- * lives on without any because the namespace that it goes with does. */
-static int free_tap(int tap, char name[IFNAMSIZ], struct err *e)
+static int start_free(struct vmm *v, struct firecracker *f, const struct vmm_config *c,
+        char *const *argv, struct proc_opts *o, struct err *e)
 {
-	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct ifreq ifr = {0};
+	int keep[FC_FD_END - FC_FD_DIR], pipes[2] = {-1, -1}, r;
 
-	if (ioctl(tap, TUNGETIFF, &ifr) < 0 || ioctl(tap, TUNSETPERSIST, 1) < 0 || null < 0 ||
-	        dup3(null, tap, O_CLOEXEC) < 0)
-		return err_sys(e, "cannot hand over the network's device");
-	memcpy(name, ifr.ifr_name, IFNAMSIZ);
-	name[IFNAMSIZ - 1] = 0;
-	return 0;
+	if (f->log < 0 && pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, "cannot make a pipe");
+	if (f->log < 0)
+		f->log = pipes[0];
+	o->keep = keep;
+	r = o->n_keep = number_fds(f, c, pipes[1] < 0 ? f->log : pipes[1], keep, e);
+	if (r >= 0)
+		r = proc_start(&v->proc, argv, o, e);
+	for (int i = 0; i < o->n_keep; i++)
+		close(keep[i]);
+	if (pipes[1] >= 0)
+		close(pipes[1]);
+	return r;
 }
 
 static int spawn(struct vmm *v, struct firecracker *f, const struct vmm_config *c, struct err *e)
 {
-	char api[48], log[32];
-	char *argv[] = {(char *)PROGRAM, (char *)"--api-sock", api, (char *)"--id", (char *)"fcvm",
-	        (char *)"--level", (char *)"Warning", (char *)"--log-path", log, NULL};
-	int keep[FC_FD_END - FC_FD_DIR], pair[2], pipes[2], r;
-	struct proc_opts o = {.in = -1, .err = v->log, .keep = keep, .new_session = true};
+	char api[48], log[32], metrics[32];
+	char *argv[12] = {(char *)PROGRAM, (char *)"--api-sock", api, (char *)"--log-path", log,
+	        (char *)"--level", (char *)(uintptr_t)(f->metrics < 0 ? "Warning" : "Info")};
+	int n = 7;
+	struct proc_opts o = {.in = -1, .err = v->log, .new_session = true};
+	int pair[2], r;
 
-	snprintf(api, sizeof api, "/proc/self/fd/%d/" FC_API_NAME, FC_FD_DIR);
-	snprintf(log, sizeof log, "/proc/self/fd/%d", FC_FD_LOG);
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_sys(e, "cannot make a pipe");
-	f->log = pipes[0];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		close(pipes[1]);
-		return err_sys(e, "cannot make the console's socket");
+	snprintf(api, sizeof api, FC_FD_PATH "/" FC_API_NAME, FC_FD_DIR);
+	snprintf(log, sizeof log, FC_FD_PATH, FC_FD_LOG);
+	snprintf(metrics, sizeof metrics, FC_FD_PATH, FC_FD_METRICS);
+	if (f->metrics >= 0) {
+		argv[n++] = (char *)"--metrics-path";
+		argv[n++] = metrics;
 	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, "cannot make the console's socket");
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	v->console = pair[0];
 	o.out = pair[1];
-	r = o.n_keep = number_fds(f, c, pipes[1], keep, e);
-	if (r >= 0)
-		r = proc_start(&v->proc, argv, &o, e);
-	for (int i = 0; i < o.n_keep; i++)
-		close(keep[i]);
+	if (f->jail.uid) {
+		r = fc_jail_start(&f->jail, c, &v->proc, argv, &o, e);
+	} else { /* a jailer says that itself */
+		argv[n++] = (char *)"--id";
+		argv[n++] = (char *)"fcvm";
+		r = start_free(v, f, c, argv, &o, e);
+	}
 	close(pair[1]);
-	close(pipes[1]);
 	return r;
 }
 
@@ -178,22 +188,38 @@ static void add_words(struct vmm *v, const struct firecracker *f, struct err *e)
 	}
 }
 
+/* All that the guest may connect to is there before it runs. */
 static int set_up(struct vmm *v, struct firecracker *f, const struct vmm_config *c, struct err *e)
 {
-	char tap[IFNAMSIZ] = "";
+	struct vmm_config inside = *c;
 
-	if (c->tap >= 0 && free_tap(c->tap, tap, e) < 0)
-		return -1;
 	v->listen = fc_listen(f->dir, GUEST_PORT_AGENT, e);
 	if (v->listen < 0)
 		return -1;
 	f->ports = fc_join(f->dir, c->ports, c->n_ports, e);
 	if (f->ports < 0)
 		return -1;
+	if (f->jail.uid) {
+		if (fc_jail_own_sockets(&f->jail, f->dir, c->ports, c->n_ports, e) < 0)
+			return -1;
+		inside.kernel = "/" FC_JAIL_KERNEL;
+		inside.initrd = "/" FC_JAIL_INITRD;
+	}
 	if (fc_api_connect(&f->api, f->dir, FC_API_NAME, &v->proc, TIMEOUT_MS, e) < 0 ||
 	        fc_api_version(&f->api, e) < 0 || fc_check_version(&f->api.version, e) < 0)
 		return -1;
-	return fc_boot(&f->api, c, *tap ? tap : NULL, e);
+	if (c->state >= 0)
+		return fc_vmm_load(f, v, c, e);
+	return fc_boot(&f->api, &inside, f->tap.fd >= 0 ? f->tap.device.ifr_name : NULL, e);
+}
+
+static int prepare(struct firecracker *f, const struct vmm_config *c, struct err *e)
+{
+	if (make_dir(f, c->dir, e) < 0 || fc_files_open(&f->log, &f->metrics, e) < 0)
+		return -1;
+	if (c->jailed && fc_jail_make(&f->jail, c, f->base, &f->dir, &f->log, f->metrics, e) < 0)
+		return -1;
+	return c->tap < 0 ? 0 : fc_tap_lend(&f->tap, c->tap, f->jail.uid, e);
 }
 
 static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
@@ -202,7 +228,15 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 
 	*v = vmm_none(&vmm_firecracker);
 	v->own = f;
-	*f = (struct firecracker){.api.fd = -1, .log = -1, .parent = -1, .dir = -1};
+	v->memory_size = c->memory;
+	*f = (struct firecracker){.api.fd = -1,
+	        .log = -1,
+	        .metrics = -1,
+	        .parent = -1,
+	        .base = -1,
+	        .dir = -1,
+	        .tap = FC_TAP_NONE,
+	        .jail = FC_JAIL_NONE};
 	v->log = memfd_create("firecracker.log", MFD_CLOEXEC);
 	if (strcmp(c->accel, "kvm") != 0) {
 		err_set(e, FCVM_EX_FAIL,
@@ -211,7 +245,7 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 		        c->accel);
 	} else if (v->log < 0) {
 		err_sys(e, "cannot make a memory file");
-	} else if (make_dir(f, c->dir, e) == 0 && spawn(v, f, c, e) == 0) {
+	} else if (prepare(f, c, e) == 0 && spawn(v, f, c, e) == 0) {
 		if (set_up(v, f, c, e) == 0)
 			return 0;
 		proc_kill(&v->proc, SIGKILL);
@@ -220,6 +254,11 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	}
 	vmm_close(v);
 	return -1;
+}
+
+static char *identity(struct err *e)
+{
+	return vmm_program_identity(PROGRAM, e);
 }
 
 static void kill_now(struct vmm *v)
@@ -248,7 +287,12 @@ static const char *explain(int status)
 
 const struct vmm_ops vmm_firecracker = {.name = PROGRAM,
         .check = check,
+        .identity = identity,
         .start = start,
+        .save = fc_vmm_save,
+        .go_on = fc_vmm_go_on,
+        .pages = true,
+        .jails = true,
         .kill = kill_now,
         .close = close_all,
         .explain = explain};

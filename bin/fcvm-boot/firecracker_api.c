@@ -5,6 +5,7 @@
 #include "firecracker_http.h"
 #include "json.h"
 #include "num.h"
+#include "signals.h"
 #include "status.h"
 #include "strv.h"
 
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 
 #define CONNECT_EVERY_MS 2
+#define LOOK_MS          100   /* for a signal */
 #define BODY_MAX         51200 /* what the server takes if not told otherwise */
 #define BUF_SIZE         (FC_HEAD_MAX + FC_BODY_MAX)
 
@@ -78,8 +80,10 @@ static int wait_for(struct fc_api *a, short events, int64_t until, struct err *e
 		struct pollfd p[2] = {
 		        {.fd = a->fd, .events = events}, {.fd = a->proc->pidfd, .events = POLLIN}};
 		int64_t left = until - clock_ms();
-		int r = poll(p, 2, left > 0 ? (int)left : 0);
+		int r = poll(p, 2, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0), sig;
 
+		if (r == 0 && (sig = signals_waiting()))
+			return err_set(e, FCVM_EX_SIGNAL + sig, "%s", "");
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, "cannot wait for firecracker");
 		if (p[0].revents)
@@ -171,10 +175,10 @@ int fc_api_call(struct fc_api *a, const char *method, const char *path, json_t *
 	if ((j && !text) || (text && strlen(text) > BODY_MAX))
 		return err_set(e, FCVM_EX_FAIL, "%s %s: the request is too long", method, path);
 	whole = request(method, path, text);
-	if (send_all(a, whole, strlen(whole), until, e) < 0 || receive(a, &got, until, e) < 0 ||
-	        check(&got, answer, e) < 0)
-		return err_prefix(e, "%s %s", method, path);
-	return 0;
+	if (send_all(a, whole, strlen(whole), until, e) == 0 && receive(a, &got, until, e) == 0 &&
+	        check(&got, answer, e) == 0)
+		return 0;
+	return e->status > FCVM_EX_SIGNAL ? -1 : err_prefix(e, "%s %s", method, path);
 }
 
 int fc_version_parse(const char *text, struct fc_version *v)

@@ -32,6 +32,14 @@ int fc_listen(int dir, const char *name, struct err *e)
 	return steal_fd(&fd);
 }
 
+int fc_accept(int listen_fd)
+{
+	struct sockaddr_un from;
+	socklen_t n = sizeof from;
+
+	return accept4(listen_fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC);
+}
+
 /* One direction. */
 struct flow {
 	char *buf;
@@ -80,10 +88,7 @@ static void push(struct flow *f, int fd)
 static void turn(struct join *j)
 {
 	if (j->guest < 0 && j->listen >= 0) {
-		struct sockaddr_un from;
-		socklen_t n = sizeof from;
-
-		j->guest = accept4(j->listen, (struct sockaddr *)&from, &n, SOCK_CLOEXEC);
+		j->guest = fc_accept(j->listen);
 		if (j->guest >= 0)
 			close(steal_fd(&j->listen));
 	}

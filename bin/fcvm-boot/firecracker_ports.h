@@ -12,6 +12,9 @@
  * filled. */
 int fc_listen(int dir, const char *name, struct err *e);
 
+/* A connection to it, close-on-exec; -1 with errno set. */
+int fc_accept(int listen_fd);
+
 /* Joins all of these, each for one connection of the guest's. Returns the process, 0 if there is
  * nothing to join, or -1 with e filled. */
 pid_t fc_join(int dir, const struct vmm_port *ports, size_t n, struct err *e);

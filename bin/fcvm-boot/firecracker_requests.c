@@ -11,8 +11,9 @@
 #define GUEST_CID  3
 #define APPEND_MAX 1536 /* of 2048: the rest is for what is added for each device */
 #define LOAD_MS    120000
-#define SAVE_MS    600000 /* writes and syncs all of the memory */
-#define PAUSE_MS   40000  /* its own limit is 30 s */
+#define SAVE_MS    30000
+#define MIB_MS     50    /* to write and sync a MiB of the memory, at the slowest */
+#define PAUSE_MS   40000 /* its own limit is 30 s */
 
 /* The restart that ends the process, an interrupt controller that is not waited for, and the
  * kernel's self-tests left out. */
@@ -67,7 +68,7 @@ static int put_disk(struct fc_api *a, const struct vmm_disk *d, size_t i, struct
 
 	snprintf(id, sizeof id, "disk%zu", i);
 	snprintf(path, sizeof path, "/drives/%s", id);
-	snprintf(file, sizeof file, "/proc/self/fd/%zu", FC_FD_DISK + i);
+	snprintf(file, sizeof file, FC_FD_PATH, FC_FD_DISK + (int)i);
 	return put(a, path,
 	        json_pack("{s:s, s:s, s:b, s:b, s:s}", "drive_id", id, "path_on_host", file,
 	                "is_root_device", 0, "is_read_only", (int)!d->writable, "cache_type",
@@ -79,7 +80,7 @@ static int put_devices(struct fc_api *a, const char *tap, struct err *e)
 {
 	char vsock[64];
 
-	snprintf(vsock, sizeof vsock, "/proc/self/fd/%d/" FC_VSOCK_NAME, FC_FD_DIR);
+	snprintf(vsock, sizeof vsock, FC_FD_PATH "/" FC_VSOCK_NAME, FC_FD_DIR);
 	if (tap && put(a, "/network-interfaces/net",
 	                   json_pack("{s:s, s:s, s:s}", "iface_id", "net", "host_dev_name", tap,
 	                           "guest_mac", GUEST_MAC),
@@ -118,16 +119,21 @@ int fc_resume(struct fc_api *a, struct err *e)
 	return set_state(a, "Resumed", e);
 }
 
-int fc_save(struct fc_api *a, const char *state, const char *memory, struct err *e)
+int fc_pause(struct fc_api *a, struct err *e)
 {
-	int was = a->timeout_ms, r = set_state(a, "Paused", e);
+	return set_state(a, "Paused", e);
+}
 
-	a->timeout_ms = SAVE_MS;
-	if (r == 0)
-		r = put(a, "/snapshot/create",
-		        json_pack("{s:s, s:s, s:s}", "snapshot_type", "Full", "snapshot_path",
-		                state, "mem_file_path", memory),
-		        e);
+int fc_create(
+        struct fc_api *a, const char *state, const char *memory, uint64_t bytes, struct err *e)
+{
+	int was = a->timeout_ms, r;
+
+	a->timeout_ms = SAVE_MS + (int)(bytes >> 20) * MIB_MS;
+	r = put(a, "/snapshot/create",
+	        json_pack("{s:s, s:s, s:s}", "snapshot_type", "Full", "snapshot_path", state,
+	                "mem_file_path", memory),
+	        e);
 	a->timeout_ms = was;
 	return r;
 }

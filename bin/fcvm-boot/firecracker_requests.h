@@ -12,24 +12,41 @@
 
 /* Descriptors that the process has under these numbers, always: what it opens by
  * /proc/self/fd/NUMBER then has the same name in every process, which a snapshot insists on. */
-#define FC_FD_DIR  200 /* of its sockets */
-#define FC_FD_LOG  201
-#define FC_FD_DISK 202 /* and the ones after it */
-#define FC_FD_END  (FC_FD_DISK + VMM_DISKS)
+#define FC_FD_DIR     200 /* of its sockets */
+#define FC_FD_LOG     201
+#define FC_FD_DISK    202                      /* and the ones after it */
+#define FC_FD_STATE   (FC_FD_DISK + VMM_DISKS) /* to begin from */
+#define FC_FD_MEMORY  (FC_FD_STATE + 1)
+#define FC_FD_METRICS (FC_FD_MEMORY + 1)
+#define FC_FD_END     (FC_FD_METRICS + 1)
+
+/* Names alone, of files that a process in a jail is lent to write. */
+#define FC_NAME_STATE  FC_FD_END
+#define FC_NAME_MEMORY (FC_FD_END + 1)
+
+/* The same with a number, for a request. */
+#define FC_FD_PATH "/proc/self/fd/%d"
 
 /* In that directory. */
 #define FC_API_NAME   "api"
 #define FC_VSOCK_NAME "vsock"
+#define FC_PAGER_NAME "pager"
 
 /* Whether this release is known to do what is asked here. */
 int fc_check_version(const struct fc_version *v, struct err *e);
 
-/* From a fresh process to a running guest. tap: name of the network's device, or NULL. */
+/* From a fresh process to a running guest, whose kernel and initrd the process finds as in *c. tap:
+ * name of the network's device, or NULL. */
 int fc_boot(struct fc_api *a, const struct vmm_config *c, const char *tap, struct err *e);
 
-/* Pauses the guest and writes its state and its memory to these files (paths as the process sees
- * them). It stays paused. */
-int fc_save(struct fc_api *a, const char *state, const char *memory, struct err *e);
+/* Stops the guest; fc_resume() is for a failure as well. */
+int fc_pause(struct fc_api *a, struct err *e);
+int fc_resume(struct fc_api *a, struct err *e);
+
+/* Writes the state and the memory, of so many bytes, of a guest that is stopped to these files
+ * (paths as the process sees them). */
+int fc_create(
+        struct fc_api *a, const char *state, const char *memory, uint64_t bytes, struct err *e);
 
 struct fc_restore {
 	const char *state;
@@ -42,7 +59,5 @@ struct fc_restore {
 
 /* From a fresh process to a guest that goes on. A process that failed to load is of no more use. */
 int fc_restore(struct fc_api *a, const struct fc_restore *r, struct err *e);
-
-int fc_resume(struct fc_api *a, struct err *e);
 
 #endif

@@ -8,44 +8,19 @@
 #include "strv.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE_MS    60000 /* a machine so busy that it takes longer is of no use */
 #define STATE_SET      100   /* descriptor set; those below are disks */
 #define STATE_SET_TEXT "100"
 
-static char *find_program(const char *name)
-{
-	const char *path = getenv("PATH");
-	auto_free char *copy = xstrdup(path ? path : "/usr/bin:/bin");
-	char *save = NULL;
-
-	for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
-		auto_free char *file = xasprintf("%s/%s", dir, name);
-
-		if (access(file, X_OK) == 0)
-			return realpath(file, NULL);
-	}
-	return NULL;
-}
-
-/* Asking the program for its version would take it 20 ms; its file tells as much. */
 char *qemu_identity(struct err *e)
 {
-	auto_free char *file = find_program(arch_qemu);
-	struct stat st;
+	auto_free char *program = vmm_program_identity(arch_qemu, e);
 
-	if (!file || stat(file, &st) < 0) {
-		err_set(e, FCVM_EX_FAIL, "cannot run %s: not found in PATH", arch_qemu);
-		return NULL;
-	}
-	return xasprintf("%s %llu %lld.%09ld %lld.%09ld %s", file, (unsigned long long)st.st_size,
-	        (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
-	        st.st_ctim.tv_nsec, arch_machine);
+	return program ? xasprintf("%s %s", program, arch_machine) : NULL;
 }
 
 /* Commands are taken after this one, which may come once. */
@@ -88,7 +63,7 @@ static int save(struct vmm *v, struct qmp *q, int state, struct err *e)
 	        -1, e);
 }
 
-int qemu_save(struct vmm *v, int state, struct err *e)
+int qemu_save(struct vmm *v, int state, int memory, struct err *e)
 {
 	char path[40];
 	auto_fd int out = -1;
@@ -102,18 +77,28 @@ int qemu_save(struct vmm *v, int state, struct err *e)
 	qmp_init(&q, v->monitor, PATIENCE_MS);
 	r = save(v, &q, out, e);
 	qmp_free(&q);
-	return r;
+	return r < 0 ? -1 : vmm_copy_memory(v, memory, e);
 }
 
-int qemu_go_on(struct vmm *v, struct err *e)
+static int simple(struct vmm *v, const char *name, struct err *e)
 {
 	struct qmp q;
 	int r;
 
 	qmp_init(&q, v->monitor, PATIENCE_MS);
-	r = negotiate(v, &q, e) < 0 ? -1 : qmp_simple(&q, "cont", e);
+	r = negotiate(v, &q, e) < 0 ? -1 : qmp_simple(&q, name, e);
 	qmp_free(&q);
 	return r;
+}
+
+int qemu_go_on(struct vmm *v, struct err *e)
+{
+	return simple(v, "cont", e);
+}
+
+int qemu_stop(struct vmm *v, struct err *e)
+{
+	return simple(v, "stop", e);
 }
 
 /* All that it needs to hear is said at once: none of it depends on an answer. */

@@ -25,7 +25,7 @@ static int save(struct vmm *v, void *ctx, struct err *e)
 	const struct template_new *n = ctx;
 
 	failpoint("template-ready");
-	return v->ops->save(v, n->files.state, e);
+	return v->ops->save(v, n->files.state, n->files.memory, e);
 }
 
 /* What the guest may know of the first plan, which later ones share its memory with: no word of the
@@ -166,6 +166,29 @@ static int restore(
 	return 0;
 }
 
+/* With open files, which it closes. What the monitor does not take is removed, unless it may be the
+ * pager's fault. */
+static int restore_or_remove(struct vmm *v, const struct template_wish *w,
+        const struct templates *t, const char *key, struct template_files *f, struct err *e)
+{
+	int r = restore(v, w, f, e);
+
+	template_files_close(f);
+	if (r < 0 && !w->config->pager)
+		templates_remove(t, key, NULL);
+	return r;
+}
+
+int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
+        const char *key, struct err *e)
+{
+	struct template_files f;
+
+	if (!templates_find(t, key, &f))
+		return 0;
+	return restore_or_remove(v, w, t, key, &f, e) < 0 ? -1 : 1;
+}
+
 /* A state that the monitor does not take is made anew, once. */
 static int start(struct vmm *v, const struct template_wish *w, const struct templates *t,
         const char *key, json_t *machine, struct err *e)
@@ -176,10 +199,9 @@ static int start(struct vmm *v, const struct template_wish *w, const struct temp
 	for (int tries = 0; tries < 2 && r < 0; tries++) {
 		if (have(w, t, key, machine, &f, e) < 0)
 			return -1;
-		r = restore(v, w, &f, e);
-		template_files_close(&f);
-		if (r < 0)
-			templates_remove(t, key, NULL);
+		r = restore_or_remove(v, w, t, key, &f, e);
+		if (r < 0 && w->config->pager)
+			break;
 	}
 	trace(r == 0 ? "template: restored" : "template: not restored");
 	return r;
@@ -206,7 +228,8 @@ int template_start(
 	templates_close(&t);
 	if (r == 0)
 		return 1;
-	if (interrupted(e))
+	/* Whoever named a server of the memory is to hear if that is not used. */
+	if (interrupted(e) || w->config->pager)
 		return -1;
 	/* The rest is the machine's or the image's fault: the boot will say it. */
 	if (e->status == FCVM_EX_SYS)

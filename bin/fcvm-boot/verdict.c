@@ -26,11 +26,16 @@ static int machine_failed(const struct machine *m, struct err *e)
 
 	if (m->violation)
 		return err_set(e, FCVM_EX_FAIL, "the guest was ended: %s", m->violation);
-	if (m->fatal)
+	if (m->fatal && m->vmm_fatal && !(WIFEXITED(m->vmm_status) && WEXITSTATUS(m->vmm_status)))
+		return err_set(e, FCVM_EX_FAIL, "the machine cannot go on: %s", m->error);
+	if (m->fatal && !m->vmm_fatal)
 		return err_set(e, FCVM_EX_FAIL, "the guest agent failed: %s", m->error);
 	if (m->timed_out)
 		return err_set(e, FCVM_EX_FAIL,
 		        "the guest did not come up in time: see the console below");
+	if (m->lost_link)
+		return err_set(e, FCVM_EX_FAIL,
+		        "the guest did not connect again after the machine was saved");
 	if (console_panic(&m->console, text, sizeof text)) {
 		if (strstr(text, "Attempted to kill init"))
 			return err_set(e, FCVM_EX_FAIL, "the guest agent crashed (%s)", text);

@@ -45,6 +45,9 @@ struct vmm_config {
 	                  * only read, and what the guest changes is this machine's own */
 	int dir;         /* where a monitor may have files while the machine lives; -1: nowhere in
 	                    particular */
+	const char *pager; /* with a state: the socket of a server that fills the memory from
+	                    * memory_file, as fcvm-mem(1) does; NULL: the file is mapped */
+	bool jailed;       /* the monitor shall reach nothing of the host but what it needs */
 };
 
 struct vmm {
@@ -61,7 +64,9 @@ struct vmm {
 	bool memory_private;  /* the file is only where its memory began: what the guest has
 	                       * changed since is in the monitor's process */
 	bool monitor_ready;   /* it takes commands */
-	void *own;            /* the back end's */
+	bool reset; /* save() has ended the guest's streams: the agent's next one will come at
+	             * `listen`, and `agent` is to be closed */
+	void *own;  /* the back end's */
 };
 
 /* Before anything of it is open. */
@@ -87,10 +92,15 @@ struct vmm_ops {
 	/* Starts the machine; with a state, returns when the guest goes on from there. All
 	 * descriptors in *v become the caller's: vmm_close(). */
 	int (*start)(struct vmm *v, const struct vmm_config *c, struct err *e);
-	/* Stops the guest and writes the state of everything but memory and disks to the file. The
-	 * guest stays stopped, its disks and memory as they belong to the state, until go_on(). */
-	int (*save)(struct vmm *v, int state, struct err *e);
+	bool pages, jails; /* it knows what config.pager, config.jailed ask for */
+	/* Stops the guest, writes the state of everything but memory and disks to the file `state`,
+	 * and makes `memory` its memory: that is empty, or a copy of v->memory where that is
+	 * private, or config.memory_file itself. The guest stays stopped, its disks as they belong
+	 * to the state, until go_on(), which is for a failure as well. */
+	int (*save)(struct vmm *v, int state, int memory, struct err *e);
 	int (*go_on)(struct vmm *v, struct err *e);
+	/* Stops the guest, until go_on(). */
+	int (*stop)(struct vmm *v, struct err *e);
 	/* Ends the machine at once, without the guest's help. */
 	void (*kill)(struct vmm *v);
 	/* What the exit status of the monitor means, or NULL. May be absent, as close. */
@@ -101,12 +111,26 @@ struct vmm_ops {
 
 extern const struct vmm_ops vmm_qemu, vmm_firecracker;
 
-/* The monitor of this name, or NULL with e filled. "" or NULL: the default for this accelerator. */
+/* The monitor of this name, or NULL with e filled. "" or NULL: that of FCVM_HYPERVISOR,
+ * else the default for this accelerator. */
 const struct vmm_ops *vmm_find(const char *name, const char *accel, struct err *e);
 
-/* While the guest is stopped: makes the file `to` its memory. It must be empty, or a copy of
- * v->memory where that is private. Takes time for what the guest has changed only. */
+/* Whether it can have a machine like this one: 0, or -1 with e filled. */
+int vmm_can(const struct vmm_ops *ops, const struct vmm_config *c, struct err *e);
+
+/* A program as PATH has it, with all links followed: malloc'd, or NULL. */
+char *vmm_program(const char *name);
+/* What tells the file of this program from every other one: malloc'd, or NULL with e filled. Faster
+ * by far than to ask the program. */
+char *vmm_program_identity(const char *name, struct err *e);
+
+/* While the guest is stopped: makes the file `to` its memory, where v->memory is known. It must be
+ * empty, or a copy of v->memory where that is private, or v->memory itself. Takes time for what the
+ * guest has changed only. */
 int vmm_copy_memory(const struct vmm *v, int to, struct err *e);
+
+/* Makes holes of the pages of zeros in such a file. */
+int vmm_dig_holes(int fd, struct err *e);
 
 /* Releases what vmm_start() gave, after the process has been reaped. */
 void vmm_close(struct vmm *v);

@@ -3,6 +3,7 @@
  * told from those of its file by /proc/PID/pagemap (the kernel's Documentation/admin-guide/mm/
  * pagemap.rst), and read from the monitor's process, whose parent this one is. */
 #include "cleanup.h"
+#include "page.h"
 #include "status.h"
 #include "strv.h"
 #include "vmm.h"
@@ -11,10 +12,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE    ((size_t)4096)
+#define PAGE    PAGE_BYTES
 #define CHUNK   ((size_t)1 << 20)
 #define ENTRIES ((size_t)64 << 10) /* of the page map, at once */
 
@@ -30,11 +32,6 @@ struct copy {
 	char *buf;      /* CHUNK bytes */
 };
 
-static bool is_zero(const char *page)
-{
-	return *page == 0 && !memcmp(page, page + 1, PAGE - 1);
-}
-
 static int put_zeros(const struct copy *c, const char *zeros, size_t n, uint64_t at)
 {
 	if (c->fresh || fallocate(c->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
@@ -43,20 +40,21 @@ static int put_zeros(const struct copy *c, const char *zeros, size_t n, uint64_t
 	return pwrite(c->to, zeros, n, (off_t)at) == (ssize_t)n ? 0 : -1;
 }
 
-/* n bytes of the buffer, whole pages, are what the memory has at `at`. */
-static int put(const struct copy *c, size_t n, uint64_t at)
+/* n bytes of the buffer, whole pages, are what the memory has at `at`; what is not zero may be
+ * there already. */
+static int put(const struct copy *c, size_t n, uint64_t at, bool there)
 {
 	size_t from = 0, to;
 
 	for (; from < n; from = to) {
-		bool zero = is_zero(c->buf + from);
+		bool zero = page_is_zero(c->buf + from);
 
 		to = from + PAGE;
-		while (to < n && is_zero(c->buf + to) == zero)
+		while (to < n && page_is_zero(c->buf + to) == zero)
 			to += PAGE;
 		if (zero ? put_zeros(c, c->buf + from, to - from, at + from) < 0
-		         : pwrite(c->to, c->buf + from, to - from, (off_t)(at + from)) !=
-		                        (ssize_t)(to - from))
+		         : !there && pwrite(c->to, c->buf + from, to - from, (off_t)(at + from)) !=
+		                                (ssize_t)(to - from))
 			return -1;
 	}
 	return 0;
@@ -75,7 +73,7 @@ static int copy_range(const struct copy *c, uint64_t from, uint64_t to)
 	while (from < to) {
 		size_t n = to - from < CHUNK ? (size_t)(to - from) : CHUNK;
 
-		if (get(c, n, from) != (ssize_t)n || put(c, n, from) < 0)
+		if (get(c, n, from) != (ssize_t)n || put(c, n, from, false) < 0)
 			return -1;
 		from += n;
 	}
@@ -155,6 +153,29 @@ static int copy_file(struct copy *c)
 	return errno == ENXIO ? 0 : -1;
 }
 
+int vmm_dig_holes(int fd, struct err *e)
+{
+	auto_free char *buf = xcalloc(1, CHUNK);
+	struct copy c = {.to = fd, .buf = buf};
+	uint64_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, buf, CHUNK, (off_t)at)) > 0 && (size_t)n % PAGE == 0) {
+		if (put(&c, (size_t)n, at, true) < 0)
+			return err_sys(e, "cannot free what the machine's memory does not use");
+		at += (uint64_t)n;
+	}
+	return n == 0 ? 0 : err_sys(e, "cannot read the machine's memory");
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 int vmm_copy_memory(const struct vmm *v, int to, struct err *e)
 {
 	auto_free char *buf = xcalloc(1, CHUNK);
@@ -162,6 +183,8 @@ int vmm_copy_memory(const struct vmm *v, int to, struct err *e)
 
 	if (v->memory < 0)
 		return err_set(e, FCVM_EX_FAIL, "%s cannot save a machine here", v->ops->name);
+	if (!v->memory_private && same_file(v->memory, to))
+		return 0;
 	if ((v->memory_private ? copy_own_pages(&c) : copy_file(&c)) < 0)
 		return err_sys(e, "cannot copy the machine's memory");
 	return 0;

@@ -16,8 +16,9 @@ struct mem_source {
 	const char *path; /* for messages */
 	int fd;
 	uint64_t size;
-	const char *map;   /* the file, read by nobody but the kernel: see mem_client.c */
-	const char *zeros; /* MEM_PAGE_HUGE of them */
+	uint64_t device, inode; /* for who wants to know which file it is */
+	const char *map;        /* the file, read by nobody but the kernel: see mem_client.c */
+	const char *zeros;      /* MEM_PAGE_HUGE of them */
 	struct mem_order replay;
 };
 

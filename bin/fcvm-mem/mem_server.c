@@ -37,6 +37,8 @@ static int open_source(struct mem_source *s, const struct mem_opts *o, struct er
 		return err_set(e, FCVM_EX_DATA,
 		        "%s is no memory file: not a file of whole pages of 4 KiB", o->memory);
 	s->size = (uint64_t)st.st_size;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
 	map = mmap(NULL, s->size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, s->fd, 0);
 	if (map == MAP_FAILED)
 		return err_sys(e, "cannot map %s", o->memory);

@@ -25,8 +25,9 @@ static json_t *client(const struct mem_client *c)
 
 json_t *mem_stat_make(const struct mem_server *s)
 {
-	json_t *doc = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "memory",
-	        s->source.path, "size", (json_int_t)s->source.size, "limit",
+	json_t *doc = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "memory",
+	        s->source.path, "size", (json_int_t)s->source.size, "device",
+	        (json_int_t)s->source.device, "inode", (json_int_t)s->source.inode, "limit",
 	        (json_int_t)s->o->clients, "served", (json_int_t)s->served, "failed",
 	        (json_int_t)s->failed, "milliseconds", (json_int_t)(clock_ms() - s->since_ms),
 	        "pid", (int)getpid(), "clients", json_array());

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "net.h"
 #include "status.h"
+#include "taphold.h"
 #include "xio.h"
 
 #include <arpa/inet.h>
@@ -129,6 +130,8 @@ int inside_tap(struct net *n, struct err *e)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	auto_fd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct sockaddr_un line;
+	socklen_t size = taphold_address(&line);
 	int index, r;
 
 	if (fd < 0)
@@ -145,7 +148,12 @@ int inside_tap(struct net *n, struct err *e)
 	if (r < 0)
 		return net_error(r, e, "cannot set up the TAP device");
 	n->tap = fcntl(fd, F_DUPFD_CLOEXEC, INHERITED_FD_MIN);
-	return n->tap < 0 ? err_sys(e, "cannot keep the TAP device") : 0;
+	n->tap_line = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return n->tap < 0 || n->tap_line < 0 ||
+	                       bind(n->tap_line, (struct sockaddr *)&line, size) < 0 ||
+	                       listen(n->tap_line, 4) < 0
+	               ? err_sys(e, "cannot keep the TAP device")
+	               : 0;
 }
 
 static int listen_dns(int family, int type, struct err *e)

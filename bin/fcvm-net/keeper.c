@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define RELAY_MAX 16384
 #define UDP_MAX   1024
@@ -37,7 +38,7 @@ struct keeper {
 	struct relay relay;
 	struct udp udp;
 	struct dns dns;
-	struct watch ndp, peers;
+	struct watch ndp, peers, tap;
 	struct door *doors;
 	int64_t young_until;
 	bool closed;     /* no descriptor left: connections wait in the kernel's queue */
@@ -147,6 +148,23 @@ static int peer_lookup(void *ctx, const char *name, struct in_addr *out, int max
 	return peers_find(&k->n->peers, name, out, max);
 }
 
+/* Asked to let go of the TAP. The end of the connection says that it has: see taphold.h. */
+static void tap_event(void *ctx, uint32_t events)
+{
+	struct keeper *k = ctx;
+	struct sockaddr_un from;
+	socklen_t size = sizeof from;
+	int fd = accept4(k->n->tap_line, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (k->n->tap >= 0)
+		close(k->n->tap);
+	k->n->tap = -1;
+	close(fd);
+}
+
 /* As many connections as there are descriptors for. */
 static int capacity(void)
 {
@@ -189,6 +207,8 @@ static int prepare(struct keeper *k)
 		dns_know(&k->dns, peer_lookup, k);
 		r = loop_add(&k->loop, &k->peers, n->peers.socket, EPOLLIN, peers_event, k);
 	}
+	if (r == 0)
+		r = loop_add(&k->loop, &k->tap, n->tap_line, EPOLLIN, tap_event, k);
 	if (r == 0 && n->ndp.packets >= 0)
 		r = loop_add(&k->loop, &k->ndp, n->ndp.packets, EPOLLIN, ndp_event, k);
 	return r;
@@ -253,6 +273,7 @@ static size_t descriptors(const struct net *n, int **out)
 	/* The kernel takes 30 ms and more to remove it when it is closed for the last time: here
 	 * nobody waits for that, at PROGRAM's end somebody would. */
 	v[count++] = n->tap;
+	v[count++] = n->tap_line;
 	v[count++] = n->opener;
 	v[count++] = n->reservation;
 	v[count++] = n->nft_fd;

@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 	struct net n = {.host = RTNL_NONE,
 	        .inside = RTNL_NONE,
 	        .tap = -1,
+	        .tap_line = -1,
 	        .reservation = -1,
 	        .dns_udp = {-1, -1},
 	        .dns_tcp = {-1, -1},

@@ -71,6 +71,7 @@ struct net {
 	size_t title_size;
 
 	int tap;                    /* PROGRAM's */
+	int tap_line;               /* taphold.h; the keeper's */
 	int reservation;            /* holds the VM's own address; the keeper's */
 	int dns_udp[2], dns_tcp[2]; /* listen inside; the keeper's */
 	int opener;                 /* asks for connections to the resolvers; the keeper's */

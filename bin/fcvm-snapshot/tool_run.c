@@ -82,11 +82,14 @@ int tool_options(const struct snapshots *s, const struct tool_opts *o, char **wo
 	auto_strv struct strv args = {0};
 	struct snapshot found;
 	char count[24];
-	bool network, volumes;
+	bool network, volumes, disk;
 
 	if (!tag || check(o, e) < 0 || snapshots_find(s, tag, &found, e) < 0)
 		return -1;
 	network = json_is_true(json_object_get(json_object_get(found.meta, "machine"), "network"));
+	disk = snapshot_is_disk(found.meta);
+	/* One that boots may have what the other had not. */
+	network |= disk && (o->publish.n || o->network);
 	if (!network && (o->publish.n || (o->network && strcmp(o->network, "none") != 0))) {
 		snapshot_close(&found);
 		return err_set(e, FCVM_EX_USAGE,
@@ -108,7 +111,7 @@ int tool_options(const struct snapshots *s, const struct tool_opts *o, char **wo
 	shquote_assign(stdout, "tag", tag);
 	shquote_assign(stdout, "count", count);
 	shquote_assign(stdout, "exec", o->exec);
-	shquote_assign(stdout, "has_network", network ? "1" : "0");
+	shquote_assign(stdout, "has_network", network && !disk ? "1" : "0");
 	shquote_assign(stdout, "has_volumes", volumes ? "1" : "0");
 	shquote_assign(stdout, "clone_rm", o->rm ? "1" : "0");
 	shquote_assign_list(stdout, "run_args", &args);

@@ -6,54 +6,8 @@
 load ../lib/helper
 
 setup() {
-	export PATH=$ROOT/build/t/fakefc:$PATH FCVM_DATA_DIR=$BATS_FILE_TMPDIR/data
-	export FAKEFC_LOG=$BATS_TEST_TMPDIR/requests TMPDIR=$BATS_TEST_TMPDIR/tmp
-	unset FAKEFC_VERSION FAKEFC_FAULT FAKEFC_GUEST
-	mkdir -p "$TMPDIR"
-	image=$BATS_FILE_TMPDIR/image
-	plan=$BATS_TEST_TMPDIR/plan.json
-	if [[ ! -d $image ]]; then
-		local id
-		id=$(printf '%064d' 1)
-		mkdir -p "$image" "$FCVM_DATA_DIR/kernels/$id" "$FCVM_DATA_DIR/initrds/$id"
-		printf '\177ELF' >"$FCVM_DATA_DIR/kernels/$id/vmlinux"
-		echo initrd >"$FCVM_DATA_DIR/initrds/$id/initrd"
-		echo image >"$image/root.sqfs"
-		: >"$image/lock"
-		printf '{"kernel":"%s","initrd":"%s","accel":"kvm","append":""}' "$id" "$id" \
-			>"$FCVM_DATA_DIR/setup.json"
-	fi
-	write_plan firecracker
-}
-
-write_plan() { # HYPERVISOR
-	printf '{"fcvmPlan":1,"name":"","machine":{"cpus":1,"memory":134217728,"rootfsSize":16777216,
-		"hypervisor":"%s","accel":""},"process":{"args":["true"]},"fcvm":{}}' "$1" >"$plan"
-}
-
-boot() {
-	run --separate-stderr timeout 60 fcvm-boot run --plan "$plan" --image "$image" "$@" 3>&-
-	nothing_left
-}
-
-nothing_left() {
-	is "$(find "$TMPDIR" -mindepth 1)" '' "files that are left"
-	is "$(monitors)" '' "processes that are left"
-}
-
-# This test's alone.
-monitors() {
-	local pid
-	for pid in $(pgrep 'firecracker|fcvm-boot'); do
-		! grep -qzxF "TMPDIR=$TMPDIR" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
-	done
-}
-
-refused() { # TEXT
-	is "$status" 125 "status of: $stderr"
-	has "$stderr" "$1"
-	is "$(wc -l <<<"$stderr")" 1 "lines of: $stderr"
-	is "$output" ''
+	load ../lib/firecracker.bash
+	fake_firecracker
 }
 
 @test "a container runs: its output and its status come through, and nothing is left" {
@@ -135,6 +89,19 @@ PUT /actions"
 	has "$stderr" '| fake guest boots'
 }
 
+@test "its log and metrics are kept in files where FCVM_VMM_DIR says so" {
+	export FCVM_VMM_DIR=$BATS_TEST_TMPDIR/vmm
+	boot
+	refused "FCVM_VMM_DIR: cannot make $FCVM_VMM_DIR/firecracker."
+	mkdir "$FCVM_VMM_DIR"
+	boot
+	is "$status" 0 "$stderr"
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.log)" 'the stand-in logs'
+	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.metrics)" '{"utc_timestamp_ms":1}'
+	FAKEFC_FAULT='die PUT /vsock' boot
+	refused 'PUT /vsock: firecracker closed the connection without an answer: the stand-in logs'
+}
+
 @test "what it cannot have is refused before it is asked" {
 	boot --append "$(printf 'x%.0s' {1..1600})"
 	refused 'the kernel arguments are too long for firecracker'
@@ -156,6 +123,11 @@ PUT /actions"
 	write_plan xen
 	boot
 	refused '--hypervisor xen: not known: use qemu or firecracker'
+	write_plan ''
+	FCVM_HYPERVISOR=qemu boot
+	has "$stderr" 'qemu was chosen'
+	FCVM_HYPERVISOR=xen boot
+	refused 'FCVM_HYPERVISOR: xen: not known: use qemu or firecracker'
 }
 
 @test "SIGKILL of fcvm-boot leaves no process, and nothing of the run directory" {

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -97,17 +98,23 @@ struct fake {
 	struct fc_api api;
 };
 
-/* Its program is beside ours: build/asan/unit/NAME, build/t/fakefc/firecracker. */
+/* Where ours is, but for its last three parts: build/asan/unit/NAME. */
+static void own_program(char *self, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", self, size - 1);
+
+	for (int i = 0; n > 0 && i < 3; i++)
+		*strrchr(self, '/') = 0;
+}
+
 static void fake_start(struct fake *f, const char *version)
 {
 	char self[400] = "", program[480], sock[100];
 	char *argv[] = {program, (char *)"--api-sock", sock, NULL};
 	struct proc_opts o = {.in = -1, .out = -1, .err = 2};
 	struct err e = {.text = ""};
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
-	for (int i = 0; n > 0 && i < 3; i++)
-		*strrchr(self, '/') = 0;
+	own_program(self, sizeof self);
 	snprintf(program, sizeof program, "%s/t/fakefc/firecracker", self);
 	f->d = tmpdir_make();
 	snprintf(sock, sizeof sock, "%s/api", f->d.path);
@@ -118,6 +125,34 @@ static void fake_start(struct fake *f, const char *version)
 		diag("%s", e.text);
 		abort();
 	}
+}
+
+static void test_socket_in_use(void)
+{
+	char self[400] = "", program[480], sock[100];
+	char *argv[] = {program, (char *)"--api-sock", sock, NULL};
+	auto_fd int log = memfd_create("log", MFD_CLOEXEC);
+	struct proc_opts o = {.in = -1, .out = -1, .err = log};
+	auto_tmpdir struct tmpdir d = tmpdir_make();
+	struct err e = {.text = ""};
+	struct fc_api api;
+	struct proc p;
+	char said[200];
+	int ws;
+
+	own_program(self, sizeof self);
+	snprintf(program, sizeof program, "%s/t/fakefc/firecracker", self);
+	snprintf(sock, sizeof sock, "%s/api", d.path);
+	if (put_file_at(d.fd, "api", "", 0, 0600) < 0 || proc_start(&p, argv, &o, &e) < 0)
+		abort();
+	ok(fc_api_connect(&api, d.fd, "api", &p, 10000, &e) < 0 &&
+	                strstr(e.text, "ended as it started"),
+	        "a socket in use: %s", e.text);
+	fc_api_close(&api);
+	ws = proc_wait(&p);
+	proc_last_line(log, said, sizeof said);
+	ok(WIFEXITED(ws) && WEXITSTATUS(ws) == 1 && strstr(said, "Address already in use"),
+	        "which it says: %s", said);
 }
 
 static int fake_end(struct fake *f)
@@ -257,7 +292,8 @@ static void test_snapshot(void)
 	           &e) < 0 &&
 	                strstr(e.text, "while running"),
 	        "a guest that runs cannot be saved: %s", e.text);
-	ok(fc_save(&f.api, state, memory, &e) == 0, "saved");
+	ok(fc_pause(&f.api, &e) == 0 && fc_create(&f.api, state, memory, 128 << 20, &e) == 0,
+	        "saved");
 	ok(fc_resume(&f.api, &e) == 0 && fc_resume(&f.api, &e) == 0, "resumed, and again");
 	restores("1.16.1", &r, "Load snapshot error: Cannot create backend for vsock");
 	unlink(vsock);
@@ -276,7 +312,7 @@ static void test_snapshot(void)
 	restores("1.16.0", &r, "Load snapshot error: Failed to load guest memory");
 	if (bind(sock, (struct sockaddr *)&at, sizeof at) < 0)
 		abort();
-	restores("1.16.0", &r, "");
+	restores("1.16.0", &r, "Load snapshot error: Failed to load guest memory");
 	r = (struct fc_restore){.state = junk, .memory = memory};
 	restores("1.16.0", &r, "Load snapshot error: Failed to get snapshot state");
 	unsetenv("FAKEFC_GUEST");
@@ -309,5 +345,6 @@ int main(void)
 	test_strictness();
 	test_snapshot();
 	test_deadlines();
+	test_socket_in_use();
 	return done();
 }

@@ -179,3 +179,26 @@ run_suite() {
 	is "$status" 1
 	[[ ! -e $PROJECT/ran ]]
 }
+
+@test "a tier whose hypervisor is not here is skipped by name, or fails where it was asked for alone" {
+	mkdir -p "$PROJECT/t/fast" "$PROJECT/build/bin"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\ntouch ran\n[ "$FCVM_HYPERVISOR" = "$WANTED" ]\n' >"$PROJECT/build/bin/fcvm"
+	printf '#!/bin/sh\necho "tcg: no KVM"\n' >"$PROJECT/build/bin/fcvm-boot"
+	chmod 755 "$PROJECT/build/bin"/*
+	printf '@test "runs" { true; }\n@test "on" { [[ $FCVM_HYPERVISOR == "$WANTED" ]]; }\n' >"$PROJECT/t/fast/a.bats"
+	program a 'echo "ok 1 - x"; echo 1..1'
+	HYPERVISOR=xen run -2 "$PROJECT/t/run" fast
+	is "$output" 't/run: HYPERVISOR=xen: use qemu or firecracker'
+	PATH=/usr/bin:/bin HYPERVISOR=firecracker run -0 "$PROJECT/t/run" --able unit fast
+	has "$output" 'skipped: fast: these 2 tests need Firecracker, which is not in PATH'
+	is "${lines[-1]}" '1 passed, 0 failed, 2 skipped'
+	stub firecracker
+	PATH=$STUBS:$PATH HYPERVISOR=firecracker run -1 "$PROJECT/t/run" fast
+	has "$output" 'not ok fast: needs KVM (tcg: no KVM)'
+	[[ ! -e $PROJECT/ran ]]
+	printf '#!/bin/sh\necho "kvm: fine"\n' >"$PROJECT/build/bin/fcvm-boot"
+	WANTED=firecracker PATH=$STUBS:$PATH HYPERVISOR=firecracker run -0 "$PROJECT/t/run" fast
+	WANTED=qemu HYPERVISOR=qemu run -0 "$PROJECT/t/run" fast
+	WANTED='' run -0 "$PROJECT/t/run" fast
+}

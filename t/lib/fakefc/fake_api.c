@@ -90,7 +90,7 @@ static int net(struct fake *f, const json_t *o, char **why)
 		                     : !isxdigit((unsigned char)mac[i]))
 			return no(why, "invalid MAC address");
 	json_object_set(f->nets, text(o, "iface_id"), (json_t *)(uintptr_t)o);
-	return 204;
+	return fake_tap(dev, why) < 0 ? 400 : 204;
 }
 
 static int vsock(struct fake *f, const json_t *o, char **why)
@@ -118,7 +118,7 @@ static int begin(struct fake *f, char **why)
 	if (strlen(f->args) + 10 + 35 * (size_t)n > CMDLINE_MAX)
 		return no(why, "The kernel command line is too large");
 	f->phase = RUNNING;
-	f->guest = fake_guest_start(f->vsock);
+	f->guest = fake_guest_start(f->vsock, f->guest_state);
 	return 204;
 }
 

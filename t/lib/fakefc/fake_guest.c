@@ -31,32 +31,143 @@ static void control(struct proto_out *out, const char *text)
 	proto_put_text(out, 0, PROTO_CONTROL, text, strlen(text));
 }
 
-/* Ends the machine as the agent does. */
-static void handle(const struct frame *f, struct proto_out *out, int status)
+static const char *wish(void)
 {
-	static const char hello[] = "hello from the stand-in\n";
-	static bool said, planned;
-	char text[64];
+	const char *what = getenv("FAKEFC_GUEST");
 
-	if (f->type == PROTO_CONTROL && memmem(f->data, f->len, "\"BYE\"", 5))
-		_exit(0);
-	if (f->type == PROTO_CONTROL && memmem(f->data, f->len, "\"PLAN\"", 6)) {
-		control(out, "{\"type\":\"STARTED\"}");
-		planned = true;
-	}
-	if (f->type != PROTO_CREDIT || frame_stream(f) != PROTO_OUT || said || !planned)
-		return;
-	said = true;
-	proto_put(out, 1, PROTO_DATA, PROTO_OUT, hello, strlen(hello));
-	proto_put(out, 1, PROTO_EOF, PROTO_OUT, NULL, 0);
-	proto_put(out, 1, PROTO_EOF, PROTO_ERR, NULL, 0);
-	snprintf(text, sizeof text, "{\"status\":%d}", status);
-	proto_put_text(out, 1, PROTO_EXIT, text, strlen(text));
+	return what ? what : "run";
 }
 
-static void talk(int fd, int status)
+struct guest {
+	struct proto_out out;
+	int *state;
+	bool said; /* the container's words */
+};
+
+static void done(struct guest *g, int status)
 {
-	struct proto_out out = {0};
+	char text[64];
+
+	proto_put(&g->out, 1, PROTO_EOF, PROTO_OUT, NULL, 0);
+	proto_put(&g->out, 1, PROTO_EOF, PROTO_ERR, NULL, 0);
+	snprintf(text, sizeof text, "{\"status\":%d}", status);
+	proto_put_text(&g->out, 1, PROTO_EXIT, text, strlen(text));
+}
+
+/* The container's part: it speaks as soon as somebody listens, and ends. */
+static void container(struct guest *g, const struct frame *f)
+{
+	static const char hello[] = "hello from the stand-in\n";
+
+	if (f->type == PROTO_SIGNAL && f->len == 1)
+		done(g, 128 + f->data[0]);
+	if (f->type != PROTO_CREDIT || frame_stream(f) != PROTO_OUT || g->said)
+		return;
+	g->said = true;
+	proto_put(&g->out, 1, PROTO_DATA, PROTO_OUT, hello, strlen(hello));
+	if (strncmp(wish(), "stay", 4) != 0)
+		done(g, !strncmp(wish(), "exit=", 5) ? atoi(wish() + 5) : 0);
+}
+
+static void fatal(struct guest *g, const char *why)
+{
+	char text[200];
+
+	snprintf(text, sizeof text, "{\"type\":\"FATAL\",\"error\":\"the stand-in %s\"}", why);
+	control(&g->out, text);
+}
+
+/* Who goes on from a state is told first what it is now: with what, tells which state it was. */
+static void resume(struct guest *g, const json_t *j)
+{
+	const char *entropy = json_string_value(json_object_get(j, "entropy"));
+	bool clone = json_object_get(j, "epoch") && json_object_get(j, "machineId") &&
+	             json_object_get(j, "bootId") && json_object_get(j, "plan");
+
+	if (!json_is_integer(json_object_get(j, "time")) || !entropy || strlen(entropy) < 64)
+		fatal(g, "was resumed without time and entropy");
+	else if (*g->state != (clone ? GUEST_FROZEN : GUEST_READY))
+		fatal(g, "was resumed as what it was not");
+	else
+		control(&g->out, clone ? "{\"type\":\"RESUMED\",\"paused\":false}"
+		                       : "{\"type\":\"RESUMED\"}");
+	*g->state = clone ? GUEST_RUNS : GUEST_BOOTED;
+}
+
+static void message(struct guest *g, const struct frame *f)
+{
+	json_t *j = json_loadb((const char *)f->data, f->len, JSON_REJECT_DUPLICATES, NULL);
+	const char *type = json_string_value(json_object_get(j, "type"));
+
+	if (!type)
+		fatal(g, "got what is no message");
+	else if (!strcmp(type, "RESUME"))
+		resume(g, j);
+	else if (!strcmp(type, "THAW") && *g->state == GUEST_FROZEN)
+		*g->state = GUEST_RUNS;
+	else if (*g->state == GUEST_FROZEN || *g->state == GUEST_READY)
+		fatal(g, "got something else than RESUME or THAW");
+	else if (!strcmp(type, "BYE"))
+		_exit(0);
+	else if (!strcmp(type, "TEMPLATE") && *g->state == GUEST_BOOTED) {
+		*g->state = GUEST_READY;
+		control(&g->out, "{\"type\":\"READY\"}");
+	} else if (!strcmp(type, "PLAN") && *g->state == GUEST_BOOTED) {
+		*g->state = GUEST_RUNS;
+		control(&g->out, "{\"type\":\"STARTED\"}");
+	} else if (!strcmp(type, "FREEZE") && *g->state == GUEST_RUNS) {
+		*g->state = GUEST_FROZEN;
+		control(&g->out, "{\"type\":\"FROZEN\"}");
+	} else
+		fatal(g, "got a message out of turn");
+	json_decref(j);
+}
+
+static void handle(struct guest *g, const struct frame *f)
+{
+	if (f->type == PROTO_CONTROL)
+		message(g, f);
+	else if (*g->state == GUEST_RUNS && f->channel == 1)
+		container(g, f);
+	else
+		fatal(g, "got a frame while nothing of it runs");
+}
+
+static volatile sig_atomic_t is_reset;
+
+static void on_reset(int sig)
+{
+	(void)sig;
+	is_reset = 1;
+}
+
+static int connect_host(const char *vsock)
+{
+	int fd = dial(vsock, 1024);
+
+	if (fd >= 0)
+		return fd;
+	dprintf(1, "fake guest: nobody at port 1024\r\n");
+	_exit(0);
+}
+
+/* What came by a connection that is reset is lost. */
+static void lose(int *fd, struct proto_in *in, const struct guest *g, const char *vsock)
+{
+	if (!is_reset && *g->state != GUEST_FROZEN && *g->state != GUEST_READY)
+		_exit(1);
+	is_reset = 0;
+	close(*fd);
+	while (!strcmp(wish(), "stay-lost"))
+		pause();
+	in->start = in->end = 0;
+	*fd = connect_host(vsock);
+}
+
+static void talk(const char *vsock, int *state, bool restored)
+{
+	struct guest g = {.state = state};
+	int fd = connect_host(vsock);
 	struct proto_in in = {0};
 	struct frame f;
 	char first[128];
@@ -66,52 +177,55 @@ static void talk(int fd, int status)
 	        "{\"type\":\"HELLO\",\"proto\":%d,\"version\":\"0\",\"release\":\"fake\","
 	        "\"image\":true}",
 	        PROTO_VERSION);
-	control(&out, first);
+	if (!restored)
+		control(&g.out, first);
 	for (;;) {
 		size_t space;
 		uint8_t *p;
 		ssize_t n;
 
-		if (proto_flush(&out, fd) < 0)
+		if (proto_flush(&g.out, fd) < 0 && !is_reset)
 			_exit(1);
 		p = proto_in_space(&in, &space);
 		n = read(fd, p, space);
-		if (n <= 0)
-			_exit(1);
+		if (n <= 0 || is_reset) {
+			lose(&fd, &in, &g, vsock);
+			continue;
+		}
 		proto_in_filled(&in, (size_t)n);
 		while (proto_next(&in, &f) == 1)
-			handle(&f, &out, status);
+			handle(&g, &f);
 	}
 }
 
-static void __attribute__((noreturn)) guest(const char *vsock)
+static void __attribute__((noreturn)) guest(const char *vsock, int *state)
 {
-	const char *what = getenv("FAKEFC_GUEST");
-	int fd;
+	struct sigaction reset = {.sa_handler = on_reset}; /* which ends a read(2) */
+	const char *what = wish();
+	bool restored = *state == GUEST_READY || *state == GUEST_FROZEN;
 
-	dprintf(1, "fake guest boots\r\n");
-	if (what && !strcmp(what, "panic")) {
+	sigaction(SIGUSR1, &reset, NULL);
+	if (!restored)
+		dprintf(1, "fake guest boots\r\n");
+	if (!strcmp(what, "panic")) {
 		dprintf(1, "[    0.1] Kernel panic - not syncing: fake reason\r\n");
 		_exit(0);
 	}
-	if (what && !strcmp(what, "silent"))
+	if (!strcmp(what, "silent"))
 		_exit(0);
-	while (what && !strcmp(what, "wait"))
+	while (!strcmp(what, "wait") || (restored && !strcmp(what, "stay-lost")))
 		pause();
-	if (what && !strcmp(what, "signal"))
+	if (!strcmp(what, "signal"))
 		raise(SIGSEGV);
-	if (what && !strncmp(what, "status=", 7))
+	if (!strncmp(what, "status=", 7))
 		_exit(atoi(what + 7));
-	fd = vsock ? dial(vsock, 1024) : -1;
-	if (fd < 0) {
-		dprintf(1, "fake guest: nobody at port 1024\r\n");
-		_exit(0);
-	}
-	talk(fd, what && !strncmp(what, "exit=", 5) ? atoi(what + 5) : 0);
+	if (vsock)
+		talk(vsock, state, restored);
+	dprintf(1, "fake guest: no vsock\r\n");
 	_exit(0);
 }
 
-pid_t fake_guest_start(const char *vsock)
+pid_t fake_guest_start(const char *vsock, int *state)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -120,5 +234,6 @@ pid_t fake_guest_start(const char *vsock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	guest(vsock);
+	close_range(3, 199, 0); /* a connection that is closed is to be noticed */
+	guest(vsock, state);
 }

@@ -8,11 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#define MIB ((off_t)1 << 20)
 
 static const char *text(const json_t *o, const char *key)
 {
@@ -55,31 +52,34 @@ int fake_create(struct fake *f, const json_t *o, char **why)
 		*why = xstrdup("unknown variant of snapshot_type");
 		return 400;
 	}
-	fd = open(text(o, "mem_file_path"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	r = fd < 0 ? -1 : ftruncate(fd, f->mem_mib * MIB);
+	/* The reset is in the guest's queue from here on, whatever comes of the rest. */
+	if (f->guest > 0)
+		kill(f->guest, SIGUSR1);
+	if (fake_memory_write(text(o, "mem_file_path"), f->mem_mib, why) < 0)
+		return 400;
+	state = json_pack("{s:s, s:i, s:O, s:O, s:s?, s:i}", "magic", "fakefc", "mib",
+	        (int)f->mem_mib, "drives", f->drives, "nets", f->nets, "vsock", f->vsock, "guest",
+	        *f->guest_state);
+	fd = open(text(o, "snapshot_path"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	r = fd < 0 ? -1 : json_dumpfd(state, fd, 0);
 	if (fd >= 0)
 		close(fd);
-	state = json_pack("{s:s, s:i, s:O, s:O, s:s?}", "magic", "fakefc", "mib", (int)f->mem_mib,
-	        "drives", f->drives, "nets", f->nets, "vsock", f->vsock);
-	if (r == 0)
-		r = json_dump_file(state, text(o, "snapshot_path"), 0);
 	json_decref(state);
 	if (r < 0)
 		*why = xasprintf("Cannot create snapshot: %s", strerror(errno));
 	return r < 0 ? 400 : 204;
 }
 
-/* A page server must be there; the rest of the handshake is another test's. */
-static bool memory_good(const json_t *backend, off_t size)
+static int memory(const json_t *backend, long mib, char **why)
 {
 	const char *type = text(backend, "backend_type"), *path = text(backend, "backend_path");
-	struct stat st;
 
 	if (type && path && !strcmp(type, "File"))
-		return stat(path, &st) == 0 && st.st_size >= size && access(path, R_OK) == 0;
+		return fake_memory_map(path, mib, why);
 	if (type && path && !strcmp(type, "Uffd"))
-		return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-	return false;
+		return fake_memory_page(path, mib, why);
+	*why = xstrdup("unknown variant of backend_type");
+	return -1;
 }
 
 static const char *drives_problem(const json_t *state)
@@ -112,20 +112,48 @@ static const char *overrides_problem(const json_t *o, const json_t *state)
 	return NULL;
 }
 
+/* Each device, by its name of now. */
+static int attach(const json_t *o, const json_t *state, char **why)
+{
+	const json_t *list = json_object_get(o, "network_overrides");
+	const char *id;
+	json_t *net;
+
+	json_object_foreach(json_object_get(state, "nets"), id, net)
+	{
+		const char *name = text(net, "host_dev_name");
+
+		for (size_t i = 0; i < json_array_size(list); i++)
+			if (!strcmp(text(json_array_get(list, i), "iface_id"), id))
+				name = text(json_array_get(list, i), "host_dev_name");
+		if (fake_tap(name, why) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int load(struct fake *f, const json_t *o, const json_t *state, char **why)
 {
 	const char *magic = text(state, "magic"), *problem = NULL;
 	const char *vsock = text(json_object_get(o, "vsock_override"), "uds_path");
+	char *reason = NULL;
 
 	f->mem_mib = (long)json_integer_value(json_object_get(state, "mib"));
 	if (!magic || strcmp(magic, "fakefc") != 0)
 		problem = "Failed to get snapshot state from file: invalid magic";
-	else if (!memory_good(json_object_get(o, "mem_backend"), f->mem_mib * MIB))
-		problem = "Failed to load guest memory";
+	else if (memory(json_object_get(o, "mem_backend"), f->mem_mib, &reason) < 0)
+		problem = reason;
 	else if (!(problem = drives_problem(state)))
 		problem = overrides_problem(o, state);
 	if (problem) {
 		*why = xasprintf("Load snapshot error: %s", problem);
+		free(reason);
+		return 400;
+	}
+	if (attach(o, state, why) < 0) {
+		problem = *why;
+		*why = xasprintf("Load snapshot error: %s", problem);
+		free((char *)(uintptr_t)problem);
 		return 400;
 	}
 	if (!vsock)
@@ -141,6 +169,7 @@ static int load(struct fake *f, const json_t *o, const json_t *state, char **why
 int fake_load(struct fake *f, const json_t *o, char **why)
 {
 	json_t *state;
+	json_int_t guest;
 	int status;
 
 	if (f->configured) {
@@ -155,12 +184,14 @@ int fake_load(struct fake *f, const json_t *o, char **why)
 		return 400;
 	}
 	state = json_load_file(text(o, "snapshot_path"), 0, NULL);
+	guest = json_integer_value(json_object_get(state, "guest"));
 	status = load(f, o, state, why);
 	json_decref(state);
 	f->over = status == 400;
 	if (status == 400)
 		return status;
+	*f->guest_state = (int)guest;
 	f->phase = json_is_true(json_object_get(o, "resume_vm")) ? RUNNING : PAUSED;
-	f->guest = fake_guest_start(f->vsock);
+	f->guest = fake_guest_start(f->vsock, f->guest_state);
 	return 204;
 }

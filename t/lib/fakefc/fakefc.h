@@ -5,11 +5,14 @@
  *
  *   FAKEFC_VERSION  what it says it is, and which fields it therefore knows (1.16.1)
  *   FAKEFC_LOG      a file that gets a line for each request: status, method, path, body
- *   FAKEFC_FAULT    "KIND METHOD PATH": at that request it misbehaves: refuse, die, half (answer),
- *                   slow, garbage, hang, close; "start": ends before it has a socket; "deaf": never
- *                   has one
- *   FAKEFC_GUEST    what the guest does: run (default), exit=N, panic, silent, wait, status=N (of
- *                   the process), signal */
+ *   FAKEFC_LOG_FD   a descriptor for the same
+ *   FAKEFC_FAULT    "KIND METHOD PATH [WORD]": at that request, with the word, it misbehaves:
+ *                   refuse, die, half (answer), slow, garbage, hang, close
+ *                   "start": ends before it has a socket; "deaf": never has one
+ *   FAKEFC_TAP      if set, network devices are attached to; they need not be there else
+ *   FAKEFC_GUEST    what the guest does: run (default), exit=N, stay (until it is signalled)
+ *                   stay-lost (and does not connect again after a save or a load)
+ *                   panic, silent, wait, status=N (of the process), signal */
 #ifndef FAKEFC_H
 #define FAKEFC_H
 
@@ -25,6 +28,9 @@
 
 enum phase { PREBOOT, RUNNING, PAUSED };
 
+/* What the guest's agent is at; shared with its process, saved and restored. */
+enum guest_state { GUEST_BOOTED, GUEST_READY, GUEST_RUNS, GUEST_FROZEN };
+
 struct fake {
 	enum phase phase;
 	unsigned minor;  /* of the version 1.x that is played */
@@ -39,6 +45,7 @@ struct fake {
 	bool kernel;
 	int devices;
 	pid_t guest;
+	int *guest_state;
 	char fault[300];
 };
 
@@ -57,7 +64,17 @@ int fake_create(struct fake *f, const json_t *o, char **why);
 int fake_load(struct fake *f, const json_t *o, char **why);
 int fake_bind_vsock(struct fake *f, const char *path, char **why);
 
-/* fake_guest.c: the process that is the guest; it ends with its parent. */
-pid_t fake_guest_start(const char *vsock);
+/* fake_tap.c: attaches to the device of that name, as long as this process lives. 0 or -1. */
+int fake_tap(const char *name, char **why);
+
+/* fake_memory.c: the guest's memory: every 64th page has something in it. */
+int fake_memory_write(const char *path, long mib, char **why);
+int fake_memory_map(const char *path, long mib, char **why);
+/* With userfaultfd(2), from the page server at that socket. */
+int fake_memory_page(const char *path, long mib, char **why);
+
+/* fake_guest.c: the process that is the guest; it ends with its parent. With a state it goes on
+ * from there. SIGUSR1: its connections were reset. */
+pid_t fake_guest_start(const char *vsock, int *state);
 
 #endif

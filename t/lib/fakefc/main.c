@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -56,7 +57,10 @@ static void not_http(struct conn *c, const char *why)
 static void note(int status, const char *method, const char *path, const char *body, size_t n)
 {
 	const char *file = getenv("FAKEFC_LOG");
-	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+	const char *open_fd = getenv("FAKEFC_LOG_FD");
+	int fd = open_fd ? fcntl(atoi(open_fd), F_DUPFD_CLOEXEC, 3)
+	         : file  ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+	                 : -1;
 
 	if (fd < 0)
 		return;
@@ -65,12 +69,13 @@ static void note(int status, const char *method, const char *path, const char *b
 }
 
 /* True: the request was dealt with, badly. */
-static bool misbehave(struct fake *f, struct conn *c, const char *method, const char *path)
+static bool misbehave(
+        struct fake *f, struct conn *c, const char *method, const char *path, const char *body)
 {
-	char kind[16] = "", m[16] = "", p[200] = "";
+	char kind[16] = "", m[16] = "", p[200] = "", word[40] = "";
 
-	if (sscanf(f->fault, "%15s %15s %199s", kind, m, p) != 3 || strcmp(m, method) != 0 ||
-	        strcmp(p, path) != 0)
+	if (sscanf(f->fault, "%15s %15s %199s %39s", kind, m, p, word) < 3 ||
+	        strcmp(m, method) != 0 || strcmp(p, path) != 0 || !strstr(body, word))
 		return false;
 	if (!strcmp(kind, "refuse"))
 		reply(c->fd, 400, "{\"fault_message\":\"refused for the test\"}");
@@ -93,7 +98,7 @@ static void serve(struct fake *f, struct conn *c, const char *method, const char
 	char *out;
 	int status;
 
-	if (misbehave(f, c, method, path))
+	if (misbehave(f, c, method, path, body))
 		return;
 	status = fake_request(f, method, path, body, n, &out);
 	note(status, method, path, body, n);
@@ -242,10 +247,21 @@ static bool known(const char *word, const char *const *list)
 	return false;
 }
 
+static void metrics(const char *path)
+{
+	int fd = open(path, O_CREAT | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		exit(1);
+	dprintf(fd, "{\"utc_timestamp_ms\":1}\n");
+	close(fd);
+}
+
 /* Both of those are checked as the real one does: by panic and by its own status. */
 static const char *arguments(int argc, char **argv, int *log)
 {
-	static const char *const takes[] = {"--api-sock", "--id", "--log-path", "--level", NULL};
+	static const char *const takes[] = {"--api-sock", "--id", "--log-path", "--metrics-path",
+	        "--level", "--start-time-us", "--start-time-cpu-us", "--parent-cpu-time-us", NULL};
 	static const char *const levels[] = {
 	        "Off", "Error", "Warn", "Warning", "Info", "Debug", "Trace", NULL};
 	const char *socket_path = "/run/firecracker.socket";
@@ -263,6 +279,10 @@ static const char *arguments(int argc, char **argv, int *log)
 			*log = open(argv[i + 1], O_CREAT | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600);
 		if (!strcmp(argv[i], "--log-path") && *log < 0)
 			exit(1);
+		if (!strcmp(argv[i], "--log-path"))
+			dprintf(*log, "the stand-in logs\n");
+		if (!strcmp(argv[i], "--metrics-path"))
+			metrics(argv[i + 1]);
 		for (const char *c = argv[i + 1]; !strcmp(argv[i], "--id") && *c; c++)
 			if ((!isalnum((unsigned char)*c) && *c != '-') || strlen(argv[i + 1]) > 64)
 				abort();
@@ -274,8 +294,12 @@ int main(int argc, char **argv)
 {
 	const char *fault = getenv("FAKEFC_FAULT"), *version = getenv("FAKEFC_VERSION");
 	int log = -1;
-	struct fake f = {
-	        .drives = json_object(), .nets = json_object(), .mem_mib = 128, .vsock_fd = -1};
+	struct fake f = {.guest_state = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+	        .drives = json_object(),
+	        .nets = json_object(),
+	        .mem_mib = 128,
+	        .vsock_fd = -1};
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!version)
