@@ -24,7 +24,7 @@ fake_firecracker() {
 	fi
 	templates=$FCVM_DATA_DIR/templates
 	rm -rf "$templates" "$FCVM_DATA_DIR/snapshots"
-	pids=()
+	pids=() before=() # what runs fcvm-boot
 	write_plan firecracker
 }
 
@@ -88,7 +88,7 @@ start() {
 	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
 	mkdir -p "$FCVM_RUN_BASE" && chmod 700 "$FCVM_RUN_BASE"
 	rm -f "$BATS_TEST_TMPDIR/$1".{out,err}
-	FAKEFC_GUEST=${GUEST:-stay} fcvm-rundir --name "$1" -- fcvm-boot run "${@:2}" \
+	FAKEFC_GUEST=${GUEST:-stay} fcvm-rundir --name "$1" -- "${before[@]}" fcvm-boot run "${@:2}" \
 		</dev/null >"$BATS_TEST_TMPDIR/$1.out" 2>"$BATS_TEST_TMPDIR/$1.err" 3>&- &
 	machine=$!
 	pids+=("$machine")

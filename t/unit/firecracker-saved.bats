@@ -79,6 +79,17 @@ PUT /snapshot/load"
 	is "$(fcvm-snapshot ls | tail -n +2)" '' "what was kept"
 }
 
+@test "a machine with volumes, whose streams a save would end, is not saved and goes on" {
+	mkdir "$BATS_TEST_TMPDIR/share"
+	before=(fcvm-vol "$BATS_TEST_TMPDIR/share:/data" --)
+	start_plain first
+	run fcvm-snapshot create first --tag warm
+	((status != 0))
+	has "$output" 'with Firecracker a VM with volumes cannot be saved'
+	stop first "$machine"
+	nothing_left
+}
+
 # ends TEXT: the machine has, with this reason.
 ends() {
 	local status=0
