@@ -81,6 +81,7 @@ PUT /snapshot/load"
 
 @test "a machine with volumes, whose streams a save would end, is not saved and goes on" {
 	mkdir "$BATS_TEST_TMPDIR/share"
+	# shellcheck disable=SC2034 # of start
 	before=(fcvm-vol "$BATS_TEST_TMPDIR/share:/data" --)
 	start_plain first
 	run fcvm-snapshot create first --tag warm
