@@ -52,9 +52,8 @@ struct agent {
 	struct waking {
 		json_t *message; /* RESUME, while the host is asked for its time; else NULL */
 		int tries;
-		int64_t asked_ns;          /* CLOCK_MONOTONIC */
-		int64_t best_ns, ahead_ns; /* the quickest answer's time, and the host's clock
-		                            * ahead of CLOCK_MONOTONIC by it */
+		int64_t asked_ns;          /* CLOCK_REALTIME */
+		int64_t least_ns, most_ns; /* that the host's clock is ahead of that */
 	} waking;
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */

@@ -26,13 +26,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-#define TIME_TRIES   5 /* for an answer of the host that does not take longer than: */
-#define TIME_GOOD_NS 10000000
+#define TIME_TRIES   10 /* to know the host's time as well as this: */
+#define TIME_GOOD_NS 20000000
 #define HOLD_MS      20000 /* for all CPUs to be held, on a host that is busy */
 #define RT_RUNTIME   "/proc/sys/kernel/sched_rt_runtime_us"
 #define RT_NO_LIMIT  "-1"
@@ -209,19 +209,11 @@ void agent_unfreeze(struct agent *a)
 	volumes_calm(&a->volumes);
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void ask_time(struct agent *a)
 {
 	a->waking.tries++;
 	agent_send(a, json_pack("{s:s}", "type", "TIME"));
-	a->waking.asked_ns = monotonic_ns();
+	a->waking.asked_ns = clock_real_ns();
 }
 
 static int wake(struct agent *a, const json_t *message, struct err *e)
@@ -246,32 +238,46 @@ int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
 {
 	if (!agent_is_frozen(a) || a->waking.message)
 		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
-	a->waking = (struct waking){.message = json_deep_copy(message), .best_ns = INT64_MAX};
+	a->waking = (struct waking){
+	        .message = json_deep_copy(message), .least_ns = INT64_MIN, .most_ns = INT64_MAX};
 	ask_time(a);
 	return 0;
 }
 
-/* The answer was right at some moment between question and now: half of that is its error. */
+/* By a difference, so that it is no matter when: a processor may be away for a while at any point.
+ */
+static void step_clock(int64_t ns)
+{
+	int64_t seconds = ns / 1000000000 - (ns % 1000000000 < 0);
+	struct timex t = {.modes = ADJ_SETOFFSET | ADJ_NANO,
+	        .time = {.tv_sec = seconds, .tv_usec = ns - seconds * 1000000000}};
+
+	clock_adjtime(CLOCK_REALTIME, &t);
+}
+
+/* The answer was right at some moment between question and now. That each was late in another way
+ * narrows it down where processors are scarce. */
 int agent_time(struct agent *a, const json_t *message, struct err *e)
 {
 	json_int_t time = json_integer_value(json_object_get(message, "time"));
 	struct waking *w = &a->waking;
-	int64_t now = monotonic_ns(), took = now - w->asked_ns;
+	int64_t now = clock_real_ns();
 	json_t *resume = w->message;
 	int r;
 
 	if (!resume)
 		return err_set(e, FCVM_EX_FAIL, "the host told the time unasked");
-	if (took < w->best_ns) {
-		w->best_ns = took;
-		w->ahead_ns = time - took / 2 - w->asked_ns;
-	}
-	if (w->best_ns > TIME_GOOD_NS && w->tries < TIME_TRIES) {
+	if (time - now > w->least_ns)
+		w->least_ns = time - now;
+	if (time - w->asked_ns < w->most_ns)
+		w->most_ns = time - w->asked_ns;
+	if (w->most_ns - w->least_ns > TIME_GOOD_NS && w->tries < TIME_TRIES) {
 		ask_time(a);
 		return 0;
 	}
 	w->message = NULL;
-	json_object_set_new(resume, "time", json_integer(monotonic_ns() + w->ahead_ns));
+	json_object_del(resume, "time");
+	step_clock(w->least_ns + (w->most_ns - w->least_ns) / 2);
 	r = wake(a, resume, e);
 	json_decref(resume);
 	return r;

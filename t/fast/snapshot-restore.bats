@@ -22,7 +22,7 @@ counts_on() {
 vmm_pid() { fcvm inspect source | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["vmm"]["pid"])'; }
 
 @test "memory, disk and processes are those of then; name, address and ports stay" {
-	address=$(fcvm port source 80 | sed -n 's/.*-> \(127\.[0-9.]*\):8080/\1/p' | head -n1)
+	address=$(fcvm port source 80 | sed -nE 's/^(.*[^0-9.])?(127[.][0-9.]*):8080/\2/p' | head -n1)
 	is "$(curl -s -m 20 "http://$address:8080/hostname")" source
 	fcvm exec source sh -c 'echo now >/file; echo now >/dev/shm/file; echo new >/new'
 	fcvm exec -d source sleep 4321
@@ -122,5 +122,5 @@ vmm_pid() { fcvm inspect source | python3 -c 'import json, sys; print(json.load(
 	is "$(tail -n1 "$BATS_TEST_TMPDIR/lines")" end
 	cmp <(sed \$d "$BATS_TEST_TMPDIR/lines") <(seq 0 $(($(wc -l <"$BATS_TEST_TMPDIR/lines") - 2)))
 	fcvm snapshot rm bad
-	is "$(curl -s -m 20 "http://$(fcvm port source 80 | sed -n 's/.*-> \(127\.[0-9.]*:8080\)/\1/p' | head -n1)/hostname")" source
+	is "$(curl -s -m 20 "http://$(fcvm port source 80 | sed -nE 's/^(.*[^0-9.])?(127[.][0-9.]*:8080)/\2/p' | head -n1)/hostname")" source
 }
