@@ -278,6 +278,8 @@ static const char *hindrance(const struct machine *m)
 {
 	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->go_on)
 		return "this VM's hypervisor cannot save a running machine";
+	if (m->o->volumes >= 0 && m->vmm->ops->ends_ports)
+		return "this VM's hypervisor cannot save one with volumes";
 	if (m->o->volumes >= 0)
 		return "a VM with volumes cannot be saved";
 	if (m->snapshot)
