@@ -103,15 +103,18 @@ ends() {
 }
 
 @test "a signal ends a machine at once whose process does not answer" {
-	FAKEFC_FAULT='hang PUT /snapshot/create' start_plain first
-	fcvm-snapshot create first --tag warm >"$BATS_TEST_TMPDIR/answer" 2>&1 3>&- &
+	local status=0 start
+	FAKEFC_FAULT='hang PUT /snapshot/create' fcvm-boot run --plan "$plan" --image "$image" \
+		</dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pids+=($!)
 	wait_for 20 requested 'PATCH /vm'
-	kill "$machine"
-	local status=0
-	wait "$machine" || status=$?
-	is "$status" 143
-	wait $! || :
+	start=$SECONDS
+	kill $!
+	wait $! || status=$?
+	is "$status" 143 "$(cat "$BATS_TEST_TMPDIR/out")"
+	((SECONDS - start < 10)) || fail "it took $((SECONDS - start)) s"
 	nothing_left
+	is "$(find "$templates" -mindepth 1 -type d)" ''
 }
 requested() { [[ $(requests | tail -1) == "$1" ]]; }
 
