@@ -13,7 +13,7 @@ setup() {
 teardown() { kill_all; }
 
 @test "a guest that does not connect again after a save ends its machine with a reason, as does a clone's" {
-	local first second status=0
+	local first status=0
 	start_plain kept
 	run -0 fcvm-snapshot create kept --tag warm
 	stop kept "$machine"
