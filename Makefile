@@ -30,6 +30,7 @@ LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
 LIBS_fcvm-net     = -lnftables
+LIBS_fcvm-snapshot = -larchive
 LIBS_fcvm-vol     = -lseccomp
 AGENT_LIBS        = -ljansson -lcap
 
@@ -166,16 +167,6 @@ $(B)/t/tapguest: t/lib/tapguest.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-# fcvm-net once more, with the steps at which tests hold it to kill it (bin/fcvm-net/failpoint.h).
-$(B)/failpoint/%.o: %.c | $(DEPS_FIRST)
-	@mkdir -p $(@D)
-	@echo "  FAIL  $<"
-	$(Q)$(CC) $(ALL_CFLAGS) -DFCVM_FAILPOINTS -MMD -MP -c -o $@ $<
-
-$(B)/t/fcvm-net: $(patsubst %.c,$(B)/failpoint/%.o,$(wildcard bin/fcvm-net/*.c)) $(B)/libfcvm.a
-	@mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(LIBS_fcvm-net) $(LIBS)
-
 # Stands for a VMM that restores a machine, in tests of the page server.
 $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
@@ -201,7 +192,7 @@ $(B)/t/fakefc/jailer: t/lib/fakejailer.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
 
-$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest $(B)/t/fcvm-net \
+$(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest \
   $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker \
   $(B)/t/fakefc/jailer $(B)/t/volguest
 	@touch $@

@@ -47,7 +47,15 @@ struct agent {
 		char *rt_runtime;  /* the setting then; NULL: there is none */
 		struct kworkers workers;
 		bool can_end_tcp;
+		bool disk; /* only the scratch disk is */
 	} freeze;
+	struct waking {
+		json_t *message; /* RESUME, while the host is asked for its time; else NULL */
+		int tries;
+		int64_t asked_ns;          /* CLOCK_MONOTONIC */
+		int64_t best_ns, ahead_ns; /* the quickest answer's time, and the host's clock
+		                            * ahead of CLOCK_MONOTONIC by it */
+	} waking;
 	bool have_image;
 	bool staged;             /* the container's first process has nothing left to do but wait */
 	bool asked_ready, ready; /* to be saved: READY is wanted, was sent */

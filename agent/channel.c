@@ -75,12 +75,14 @@ static int control(struct agent *a, const struct frame *f, struct err *e)
 		return agent_plan(a, m, e);
 	if (type && !strcmp(type, "RESUME"))
 		return agent_resume(a, m, e);
+	if (type && !strcmp(type, "TIME"))
+		return agent_time(a, m, e);
 	if (type && !strcmp(type, "TEMPLATE"))
 		return agent_template(a, m, e);
 	if (type && !strcmp(type, "ASK"))
 		answer(a, m);
 	else if (type && !strcmp(type, "FREEZE"))
-		agent_freeze(a);
+		agent_freeze(a, json_is_true(json_object_get(m, "disk")));
 	else if (type && !strcmp(type, "THAW"))
 		agent_unfreeze(a);
 	else if (type && !strcmp(type, "BYE"))

@@ -248,17 +248,20 @@ int early_rootfs(bool *present, struct err *e)
 	*present = access("/dev/vda", F_OK) == 0;
 	if (!*present)
 		return 0;
-	if (mkdir("/image", 0755) < 0 || mkdir("/scratch", 0700) < 0 ||
+	if (mkdir("/image", 0755) < 0 || mkdir(EARLY_SCRATCH, 0700) < 0 ||
 	        mkdir(STAGE_ROOTFS, 0755) < 0)
 		return err_sys(e, "cannot make the mount points");
 	if (mount("/dev/vda", "/image", "squashfs", MS_RDONLY, NULL) < 0)
 		return err_sys(e, "cannot mount the image");
-	if (mount("/dev/vdb", "/scratch", "ext4", MS_NOATIME, NULL) < 0)
+	if (mount("/dev/vdb", EARLY_SCRATCH, "ext4", MS_NOATIME, NULL) < 0)
 		return err_sys(e, "cannot mount the scratch disk");
-	if (mkdir("/scratch/upper", 0755) < 0 || mkdir("/scratch/work", 0700) < 0)
+	/* They are there on the disk of a snapshot. */
+	if ((mkdir(EARLY_SCRATCH "/upper", 0755) < 0 && errno != EEXIST) ||
+	        (mkdir(EARLY_SCRATCH "/work", 0700) < 0 && errno != EEXIST))
 		return err_sys(e, "cannot prepare the scratch disk");
 	if (mount("overlay", STAGE_ROOTFS, "overlay", 0,
-	            "lowerdir=/image,upperdir=/scratch/upper,workdir=/scratch/work") < 0)
+	            "lowerdir=/image,upperdir=" EARLY_SCRATCH "/upper,workdir=" EARLY_SCRATCH
+	            "/work") < 0)
 		return err_sys(e, "cannot mount the container's root file system");
 	return 0;
 }

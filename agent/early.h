@@ -17,6 +17,8 @@ int early_system(struct err *e);
 /* The virtio port of this name, opened read-write and non-blocking; -1 with e filled. */
 int early_port(const char *name, struct err *e);
 
+#define EARLY_SCRATCH "/scratch" /* where the scratch disk is mounted */
+
 /* /dev/vda (squashfs) under /dev/vdb (ext4) as one overlay at STAGE_ROOTFS. *present tells whether
  * there is an image disk at all. */
 int early_rootfs(bool *present, struct err *e);

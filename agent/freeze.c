@@ -8,8 +8,10 @@
  * work queue: where that is the way to the host, those that there are get the agent's priority. */
 #include "freeze.h"
 #include "clock.h"
+#include "cleanup.h"
 #include "clone.h"
 #include "cpu.h"
+#include "early.h"
 #include "exec.h"
 #include "interface.h"
 #include "status.h"
@@ -17,19 +19,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
-#define HOLD_MS     20000 /* for all CPUs to be held, on a host that is busy */
-#define RT_RUNTIME  "/proc/sys/kernel/sched_rt_runtime_us"
-#define RT_NO_LIMIT "-1"
-#define RT_MAX      32 /* bytes of that text */
+#define TIME_TRIES   5 /* for an answer of the host that does not take longer than: */
+#define TIME_GOOD_NS 10000000
+#define HOLD_MS      20000 /* for all CPUs to be held, on a host that is busy */
+#define RT_RUNTIME   "/proc/sys/kernel/sched_rt_runtime_us"
+#define RT_NO_LIMIT  "-1"
+#define RT_MAX       32 /* bytes of that text */
 
 /* Shared with the processes that hold the other CPUs. */
 struct hold {
@@ -54,7 +61,7 @@ static int set_priority(int below)
 }
 
 /* It begins with the agent's priority on the agent's CPU, and stays one below: for when the agent,
- * or what works for it in the kernel, has to do something. */
+ * or what works for it (in the kernel, or a volume's relay), has to do something. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
 	if ((!own && set_cpu(cpu) < 0) || set_priority(1) < 0)
@@ -145,20 +152,44 @@ static const char *hindrance(const struct agent *a)
 	return NULL;
 }
 
-void agent_freeze(struct agent *a)
+/* ioctl(2) of the file system that has all of the container's files but those on a tmpfs: from
+ * FIFREEZE on the disk holds all that was written, and whoever writes waits. */
+static int scratch(unsigned long what)
+{
+	auto_fd int fd = open(EARLY_SCRATCH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : ioctl(fd, what, 0);
+}
+
+static const char *freeze_disk(struct freeze *z, struct err *e)
+{
+	if (scratch(FIFREEZE) < 0) {
+		err_sys(e, "cannot bring the disk to rest");
+		return e->text;
+	}
+	z->disk = true;
+	return NULL;
+}
+
+void agent_freeze(struct agent *a, bool disk)
 {
 	const char *why = hindrance(a);
 	struct err e;
 
-	if (a->freeze.hold) /* the host broke the rules; it gets one answer */
+	if (a->freeze.hold || a->freeze.disk) /* the host broke the rules; it gets one answer */
 		return;
-	if (!why) {
+	if (!why && disk) {
+		why = freeze_disk(&a->freeze, &e);
+	} else if (!why) {
 		tcdrain(STDERR_FILENO); /* the console */
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
 		clone_rehearse(a);
-		if (hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0)
+		if (volumes_rest(&a->volumes, &e) < 0 ||
+		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0) {
 			why = e.text;
+			agent_unfreeze(a);
+		}
 	}
 	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));
 }
@@ -170,15 +201,35 @@ bool agent_is_frozen(const struct agent *a)
 
 void agent_unfreeze(struct agent *a)
 {
+	if (a->freeze.disk)
+		scratch(FITHAW);
+	a->freeze.disk = false;
 	let_go(&a->freeze);
+	volumes_go_on(&a->volumes, false);
+	volumes_calm(&a->volumes);
 }
 
-int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void ask_time(struct agent *a)
+{
+	a->waking.tries++;
+	agent_send(a, json_pack("{s:s}", "type", "TIME"));
+	a->waking.asked_ns = monotonic_ns();
+}
+
+static int wake(struct agent *a, const json_t *message, struct err *e)
 {
 	int files[CLONE_MOUNTS], r;
 
-	if (!agent_is_frozen(a))
-		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
+	/* First: what is asked below may be on a volume. */
+	volumes_go_on(&a->volumes, true);
 	r = clone_become(a, message, files, e);
 	if (r == 0) {
 		exec_lose_all(a);
@@ -188,4 +239,40 @@ int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
 	agent_unfreeze(a);
 	clone_close(files);
 	return r < 0 ? -1 : interface_apply(a->plan, &a->mtu, e);
+}
+
+/* RESUME has been under way for as long as an emulated machine took to wake up. */
+int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
+{
+	if (!agent_is_frozen(a) || a->waking.message)
+		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
+	a->waking = (struct waking){.message = json_deep_copy(message), .best_ns = INT64_MAX};
+	ask_time(a);
+	return 0;
+}
+
+/* The answer was right at some moment between question and now: half of that is its error. */
+int agent_time(struct agent *a, const json_t *message, struct err *e)
+{
+	json_int_t time = json_integer_value(json_object_get(message, "time"));
+	struct waking *w = &a->waking;
+	int64_t now = monotonic_ns(), took = now - w->asked_ns;
+	json_t *resume = w->message;
+	int r;
+
+	if (!resume)
+		return err_set(e, FCVM_EX_FAIL, "the host told the time unasked");
+	if (took < w->best_ns) {
+		w->best_ns = took;
+		w->ahead_ns = time - took / 2 - w->asked_ns;
+	}
+	if (w->best_ns > TIME_GOOD_NS && w->tries < TIME_TRIES) {
+		ask_time(a);
+		return 0;
+	}
+	w->message = NULL;
+	json_object_set_new(resume, "time", json_integer(monotonic_ns() + w->ahead_ns));
+	r = wake(a, resume, e);
+	json_decref(resume);
+	return r;
 }

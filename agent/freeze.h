@@ -7,13 +7,15 @@
 #include "agent.h"
 
 /* Answers FROZEN when everything is held, or with an "error" that nothing is. Until
- * agent_unfreeze() the agent must not sleep: who waits, polls. */
-void agent_freeze(struct agent *a);
+ * agent_unfreeze() the agent must not sleep: who waits, polls. disk: only the disk is, all else
+ * goes on. */
+void agent_freeze(struct agent *a, bool disk);
 bool agent_is_frozen(const struct agent *a);
 void agent_unfreeze(struct agent *a);
 
-/* RESUME with an epoch: this machine is a clone of the one that was frozen. 0, or -1 with e filled.
- */
+/* RESUME with an epoch: this machine is a clone of the one that was frozen. It asks for the time
+ * first, and becomes one with the last TIME. 0, or -1 with e filled. */
 int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e);
+int agent_time(struct agent *a, const json_t *message, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "volume.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "early.h"
 #include "fds.h"
 #include "fuserelay.h"
@@ -8,9 +9,11 @@
 #include "xio.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,29 +32,38 @@ static void path_of(size_t i, char *path, size_t size)
 }
 
 /* The relay's process. It alone holds /dev/fuse, so that its end is the end of the mount. */
-static void __attribute__((noreturn)) relay(int dev, int port, const char *at)
+static void __attribute__((noreturn)) relay(int dev, int port, int control, const char *at)
 {
 	struct err e;
 
 	prctl(PR_SET_NAME, "fcvm-volume");
 	dev = fcntl(dev, F_DUPFD_CLOEXEC, HIGH_FD);
 	port = fcntl(port, F_DUPFD_CLOEXEC, HIGH_FD);
+	control = fcntl(control, F_DUPFD_CLOEXEC, HIGH_FD);
 	close_range(3, HIGH_FD - 1, 0);
 	/* A thread waits for each direction. */
 	fcntl(port, F_SETFL, fcntl(port, F_GETFL) & ~O_NONBLOCK);
-	if (fuserelay_hello(port, &e) == 0 && fuserelay_run(dev, port, &e) == 0)
+	if (fuserelay_hello(port, &e) == 0 && fuserelay_run(dev, port, control, &e) == 0)
 		_exit(0);
 	fprintf(stderr, "fcvm-agent: the volume at %s: %s\n", at, e.text);
 	_exit(FCVM_EX_FAIL);
 }
 
+/* Its control socket, or -1. */
 static int start_relay(int dev, int port, const char *at, struct err *e)
 {
-	pid_t pid = fork();
+	int pair[2];
+	pid_t pid = -1;
 
-	if (pid == 0)
-		relay(dev, port, at);
-	return pid < 0 ? err_sys(e, "cannot start the relay of the volume at %s", at) : 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
+		pid = fork();
+		if (pid == 0)
+			relay(dev, port, pair[1], at);
+		close(pair[1]);
+		if (pid < 0)
+			close(pair[0]);
+	}
+	return pid < 0 ? err_sys(e, "cannot start the relay of the volume at %s", at) : pair[0];
 }
 
 static int make_mount(int dev, bool file, struct err *e)
@@ -114,7 +126,8 @@ int volumes_mount(struct volumes *v, const json_t *plan, struct err *e)
 			return err_sys(e, "cannot make %s", VOLUME_DIR);
 		if (v->n == VOLUMES_MAX)
 			return err_set(e, FCVM_EX_FAIL, "more than %d volumes", VOLUMES_MAX);
-		if (mount_one(v->n, m, e) < 0)
+		v->relays[v->n] = mount_one(v->n, m, e);
+		if (v->relays[v->n] < 0)
 			return -1;
 		v->n++;
 	}

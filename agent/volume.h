@@ -20,6 +20,8 @@ struct volumes {
 	size_t n;
 	pid_t writer; /* writes back what is only in this machine's memory; 0: none does */
 	bool written;
+	int relays[VOLUMES_MAX]; /* control sockets (fuserelay.h) */
+	bool resting;
 };
 
 /* Mounts what the plan names, unless it was done before. 0, or -1 with e filled. */
@@ -33,6 +35,15 @@ int volumes_hand_over(const struct volumes *v, int sock, struct err *e);
 bool volumes_written(struct volumes *v);
 /* Whether this child was that process. */
 bool volumes_reaped(struct volumes *v, pid_t pid);
+
+/* Nothing is on the wires any more, for as long as the machine is saved: 0, or -1 with e filled;
+ * volumes_go_on() in either case. From here until volumes_calm() the relays work although all CPUs
+ * are held. */
+int volumes_rest(struct volumes *v, struct err *e);
+/* The relays go on. wait: until the kernel knows what must not be believed any more, but not for
+ * ever, because whoever is held may hold a directory. */
+void volumes_go_on(struct volumes *v, bool wait);
+void volumes_calm(struct volumes *v);
 
 /* --- inside the stage --- */
 

@@ -4,6 +4,7 @@
 #include "fuserelay.h"
 #include "cleanup.h"
 #include "fuserelay_notify.h"
+#include "fuserelay_rest.h"
 #include "status.h"
 #include "strv.h"
 #include "xio.h"
@@ -36,6 +37,7 @@ struct relay {
 	int dev, wire;
 	struct half up, down;
 	struct fuserelay_notify *notes;
+	struct fuserelay_rest *rest;
 	sem_t unmounted;
 	pthread_mutex_t lock; /* of what follows */
 	struct pending *pending;
@@ -145,6 +147,7 @@ static void give_up(struct relay *r, int why)
 	r->pending = NULL;
 	r->n = r->size = 0;
 	pthread_mutex_unlock(&r->lock);
+	fuserelay_rest_gone(r->rest);
 	for (size_t i = 0; i < n; i++)
 		reply_eio(r, pending[i].unique);
 	free(pending);
@@ -170,7 +173,7 @@ static void requests(struct relay *r, char *buf)
 				reply_eio(r, h.unique);
 			continue;
 		}
-		w = write_full(r->wire, buf, (size_t)n);
+		w = fuserelay_rest_send(r->rest, buf, (size_t)n);
 		if (w < 0)
 			give_up(r, -w);
 	}
@@ -203,7 +206,10 @@ static int messages(struct relay *r, char *buf, size_t *have)
 
 	while (bad == 0 && *have - at >= sizeof h) {
 		memcpy(&h, buf + at, sizeof h);
-		if (h.len < sizeof h || h.len > FUSERELAY_MAX)
+		if (!memcmp(buf + at, FUSERELAY_HELLO, 4)) {
+			bad = fuserelay_rest_word(r->rest, buf + at) ? 0 : -EPROTO;
+			h.len = FUSERELAY_HELLO_N;
+		} else if (h.len < sizeof h || h.len > FUSERELAY_MAX)
 			bad = -EPROTO;
 		else if (*have - at < h.len)
 			break;
@@ -276,6 +282,7 @@ static void end(struct relay *r)
 		return;
 	pthread_join(r->up.thread, NULL);
 	pthread_join(r->down.thread, NULL);
+	fuserelay_rest_stop(r->rest);
 	fuserelay_notify_stop(r->notes);
 	free(r->up.buf);
 	free(r->down.buf);
@@ -284,7 +291,7 @@ static void end(struct relay *r)
 	free(r);
 }
 
-int fuserelay_run(int dev, int wire, struct err *e)
+int fuserelay_run(int dev, int wire, int control, struct err *e)
 {
 	struct relay *r = xcalloc(1, sizeof *r);
 	int result = 0;
@@ -294,7 +301,8 @@ int fuserelay_run(int dev, int wire, struct err *e)
 	pthread_mutex_init(&r->lock, NULL);
 	sem_init(&r->unmounted, 0, 0);
 	r->notes = fuserelay_notify_start(dev);
-	if (!r->notes || start(&r->up, r, requests_thread) < 0 ||
+	r->rest = r->notes ? fuserelay_rest_start(wire, control, r->notes) : NULL;
+	if (!r->rest || start(&r->up, r, requests_thread) < 0 ||
 	        start(&r->down, r, replies_thread) < 0)
 		return err_sys(e, "cannot start a thread of the volume");
 	while (sem_wait(&r->unmounted) < 0)

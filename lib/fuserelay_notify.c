@@ -26,7 +26,7 @@ struct fuserelay_notify {
 	int dev;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t some;
+	pthread_cond_t some, none;
 	bool stop, busy; /* busy: one is being delivered */
 	struct note *first, **last;
 	struct note *bucket[BUCKETS];
@@ -60,6 +60,8 @@ static struct note *take(struct fuserelay_notify *q)
 
 	pthread_mutex_lock(&q->lock);
 	q->busy = false;
+	if (!q->first)
+		pthread_cond_broadcast(&q->none);
 	while (!q->first && !q->stop)
 		pthread_cond_wait(&q->some, &q->lock);
 	note = q->stop ? NULL : q->first;
@@ -100,6 +102,14 @@ bool fuserelay_notify_idle(struct fuserelay_notify *q)
 	return idle;
 }
 
+void fuserelay_notify_wait(struct fuserelay_notify *q)
+{
+	pthread_mutex_lock(&q->lock);
+	while ((q->first || q->busy) && !q->stop)
+		pthread_cond_wait(&q->none, &q->lock);
+	pthread_mutex_unlock(&q->lock);
+}
+
 static void *deliver(void *ctx)
 {
 	struct fuserelay_notify *q = ctx;
@@ -121,6 +131,7 @@ struct fuserelay_notify *fuserelay_notify_start(int dev)
 	q->last = &q->first;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->some, NULL);
+	pthread_cond_init(&q->none, NULL);
 	r = pthread_create(&q->thread, NULL, deliver, q);
 	if (r == 0)
 		return q;
@@ -162,6 +173,7 @@ void fuserelay_notify_stop(struct fuserelay_notify *q)
 	pthread_mutex_lock(&q->lock);
 	q->stop = true;
 	pthread_cond_signal(&q->some);
+	pthread_cond_broadcast(&q->none);
 	pthread_mutex_unlock(&q->lock);
 	pthread_join(q->thread, NULL);
 	while ((note = q->first)) {
@@ -169,6 +181,7 @@ void fuserelay_notify_stop(struct fuserelay_notify *q)
 		free(note);
 	}
 	pthread_cond_destroy(&q->some);
+	pthread_cond_destroy(&q->none);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 }

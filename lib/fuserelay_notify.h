@@ -18,6 +18,8 @@ struct fuserelay_notify *fuserelay_notify_start(int dev);
 int fuserelay_notify_put(struct fuserelay_notify *q, const void *message, size_t n);
 /* Whether the kernel has taken all that was put. */
 bool fuserelay_notify_idle(struct fuserelay_notify *q);
+/* Waits until it has. */
+void fuserelay_notify_wait(struct fuserelay_notify *q);
 /* Writes a message to dev. What the kernel cannot take as a reply must still end its request,
  * unless it has forgotten the one that was interrupted (ENOENT). */
 void fuserelay_deliver(int dev, const void *message, size_t n);

@@ -170,3 +170,24 @@ int idmap_run(int (*fn)(void *ctx), void *ctx)
 	waitpid(pid, NULL, 0);
 	return r;
 }
+
+struct place {
+	int dir;
+	const char *name;
+};
+
+static int remove_place(void *ctx)
+{
+	const struct place *p = ctx;
+
+	return remove_tree_at(p->dir, p->name);
+}
+
+/* What containers of an ordinary user gave to their other users is of subordinate ids. */
+int remove_tree_mapped(int dir, const char *name)
+{
+	struct place p = {dir, name};
+	int r = remove_place(&p);
+
+	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? idmap_run(remove_place, &p) : r;
+}

@@ -36,5 +36,7 @@ int idmap_write_own(const struct idmap *m, pid_t pid, struct err *e);
 /* Runs fn(ctx) in a child that is root of such a namespace, so that files of subordinate ids are
  * the caller's to remove. Returns what fn did: 0 or -errno; -EPERM without subordinate ids. */
 int idmap_run(int (*fn)(void *ctx), void *ctx);
+/* remove_tree_at(), with such files among them. */
+int remove_tree_mapped(int dir, const char *name);
 
 #endif

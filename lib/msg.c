@@ -2,9 +2,11 @@
 #include "msg.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* One write(2) a line, so that lines of several processes never mix. */
@@ -57,4 +59,22 @@ void progress_end(void)
 {
 	if (isatty(STDERR_FILENO))
 		dprintf(STDERR_FILENO, "\r\033[K");
+}
+
+bool progress_bytes(const char *what, uint64_t done, uint64_t total)
+{
+	static struct timespec last;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < 100)
+		return false;
+	last = now;
+	if (!total && !done)
+		progress("%s", what);
+	else if (total)
+		progress("%s: %" PRIu64 " of %" PRIu64 " MiB", what, done >> 20, total >> 20);
+	else
+		progress("%s: %" PRIu64 " MiB", what, done >> 20);
+	return true;
 }

@@ -7,6 +7,9 @@
 
 #include "err.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints e and returns its status, for `return msg_err(&e)` at the end of main. */
@@ -16,5 +19,8 @@ int msg_err(const struct err *e);
  * nothing where stderr is a pipe or a file. progress_end() clears the line. */
 void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void progress_end(void);
+/* The same of bytes, at most ten times a second: "WHAT: 3 of 9 MiB"; total 0: not known. Whether it
+ * was now. */
+bool progress_bytes(const char *what, uint64_t done, uint64_t total);
 
 #endif

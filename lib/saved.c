@@ -23,9 +23,9 @@ json_t *saved_stamp(int fd)
 	        (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
 }
 
-bool saved_hash_is(int fd, const json_t *doc)
+bool saved_hash_is(int fd, const json_t *doc, const char *key)
 {
-	const char *want = json_string_value(json_object_get(doc, "stateHash"));
+	const char *want = json_string_value(json_object_get(doc, key));
 	char hex[SHA256_HEX];
 
 	return want && lseek(fd, 0, SEEK_SET) == 0 && sha256_fd(fd, hex) == 0 &&

@@ -15,8 +15,8 @@
 /* A file's size and time of change, by which saved_settle()d ones are known again: memory and disks
  * are too large to be read at every start. A new reference, or NULL. */
 json_t *saved_stamp(int fd);
-/* Whether the file has the hash that the document holds as "stateHash"; it is at its start then. */
-bool saved_hash_is(int fd, const json_t *doc);
+/* Whether the file has the hash that the document holds under the key; it is at its start then. */
+bool saved_hash_is(int fd, const json_t *doc, const char *key);
 
 /* Puts a complete file on the disk, with a time that no later change can have, however coarse the
  * clock of the file system is. 0 or -errno. */

@@ -15,10 +15,13 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/random.h>
 
-static const char *const file_names[SNAPSHOT_FILES] = {"state", "memory", "scratch", "root.sqfs"};
-enum { STATE, MEMORY, SCRATCH, ROOT };
+static const char *const file_names[SNAPSHOT_FILES] = {
+        "state", "memory", "scratch", "volumes", "root.sqfs"};
+enum { STATE, MEMORY, SCRATCH, VOLUMES, ROOT };
 
 int snapshots_open(struct snapshots *s, const char *data_dir, struct err *e)
 {
@@ -54,7 +57,8 @@ int snapshots_lock(const struct snapshots *s, struct err *e)
 
 static int *file_of(struct snapshot_files *f, size_t i)
 {
-	int *const fds[SNAPSHOT_FILES] = {&f->state, &f->memory, &f->scratch, &f->root};
+	int *const fds[SNAPSHOT_FILES] = {
+	        &f->state, &f->memory, &f->scratch, &f->volumes, &f->root};
 
 	return fds[i];
 }
@@ -75,7 +79,33 @@ void snapshot_close(struct snapshot *found)
 	snapshot_files_close(&found->files);
 	json_decref(found->meta);
 	json_decref(found->plan);
-	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+	if (found->dir >= 0)
+		close(found->dir);
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE, .dir = -1};
+}
+
+bool snapshot_is_disk(const json_t *meta)
+{
+	const char *kind = json_string_value(json_object_get(meta, "kind"));
+
+	return kind && !strcmp(kind, SNAPSHOT_DISK);
+}
+
+static bool is_part(size_t i, const json_t *meta)
+{
+	return (i != STATE && i != MEMORY) || !snapshot_is_disk(meta);
+}
+
+bool snapshots_has(const struct snapshots *s, const char *tag)
+{
+	return name_valid(tag) && faccessat(s->dir, tag, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int snapshots_taken(const char *tag, struct err *e)
+{
+	return err_set(e, FCVM_EX_BUSY,
+	        "there is a snapshot '%s' already: --force replaces it, --tag gives another name",
+	        tag);
 }
 
 static int check_file(int fd, const json_t *meta, const char *name, struct err *e)
@@ -101,7 +131,11 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 	if (json_integer_value(json_object_get(found->meta, "fcvmSnapshot")) != SNAPSHOT_FORMAT)
 		return err_set(e, FCVM_EX_DATA, "it is of another version of fcvm");
 	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
-		int fd = openat(dir, file_names[i],
+		int fd;
+
+		if (!is_part(i, found->meta))
+			continue;
+		fd = openat(dir, file_names[i],
 		        (i == MEMORY ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
 
 		*file_of(&found->files, i) = fd;
@@ -110,9 +144,12 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 		if (check_file(fd, found->meta, file_names[i], e) < 0)
 			return -1;
 	}
-	return saved_hash_is(found->files.state, found->meta)
-	               ? 0
-	               : err_set(e, FCVM_EX_DATA, "its state was changed");
+	if (!snapshot_is_disk(found->meta) &&
+	        !saved_hash_is(found->files.state, found->meta, "stateHash"))
+		return err_set(e, FCVM_EX_DATA, "its state was changed");
+	if (!saved_hash_is(found->files.volumes, found->meta, "volumesHash"))
+		return err_set(e, FCVM_EX_DATA, "what is known of its volumes was changed");
+	return 0;
 }
 
 int snapshots_find(
@@ -120,7 +157,7 @@ int snapshots_find(
 {
 	auto_fd int dir = -1;
 
-	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE};
+	*found = (struct snapshot){.files = SNAPSHOT_FILES_NONE, .dir = -1};
 	if (name_valid(tag))
 		dir = openat(s->dir, tag, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	else
@@ -130,13 +167,43 @@ int snapshots_find(
 		        "there is no snapshot '%s': 'fcvm snapshots' lists them", tag);
 	if (dir < 0)
 		return err_sys(e, "cannot open the snapshot %s/%s", s->path, tag);
-	if (open_snapshot(dir, found, e) == 0)
+	if (open_snapshot(dir, found, e) == 0) {
+		found->dir = steal_fd(&dir);
 		return 0;
+	}
 	snapshot_close(found);
 	err_prefix(e, "the snapshot %s is damaged", tag);
 	if (e)
 		e->status = FCVM_EX_DATA;
 	return -1;
+}
+
+static void volume_name(size_t i, char name[24])
+{
+	snprintf(name, 24, "volume-%zu", i);
+}
+
+int snapshot_volume(const struct snapshot *found, size_t i, struct err *e)
+{
+	char name[24];
+	int fd;
+
+	volume_name(i, name);
+	if (flock(found->dir, LOCK_SH | LOCK_NB) < 0)
+		return err_set(e, FCVM_EX_NOTFOUND, "it was removed just now");
+	fd = openat(found->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "its %s", name) : fd;
+}
+
+int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e)
+{
+	char name[24];
+	int fd = -1;
+
+	volume_name(i, name);
+	if (mkdirat(n->dir, name, 0700) == 0)
+		fd = openat(n->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "cannot make a snapshot's %s", name) : fd;
 }
 
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e)
@@ -159,6 +226,20 @@ int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct er
 	}
 	failpoint("snapshot-begun");
 	return 0;
+}
+
+void snapshots_disk_only(struct snapshot_new *n)
+{
+	static const size_t none[] = {STATE, MEMORY};
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		int *fd = file_of(&n->files, none[i]);
+
+		unlinkat(n->dir, file_names[none[i]], 0);
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
 }
 
 /* The image's file: a link to it where there can be one. What has lost all its names gets a copy.
@@ -189,35 +270,42 @@ static void make_id(char id[SNAPSHOT_ID])
 
 static int describe(const struct snapshot_new *n, json_t *meta)
 {
-	char hash[SHA256_HEX], id[SNAPSHOT_ID];
+	char state[SHA256_HEX], volumes[SHA256_HEX], id[SNAPSHOT_ID];
+	bool disk = snapshot_is_disk(meta);
 	json_t *files = json_object();
 
 	make_id(id);
 	for (size_t i = 0; i < SNAPSHOT_FILES; i++) {
-		auto_fd int fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		auto_fd int fd = -1;
+
+		if (!is_part(i, meta))
+			continue;
+		fd = openat(n->dir, file_names[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 		if (fd < 0 || json_object_set_new(files, file_names[i], saved_stamp(fd)) < 0 ||
-		        (i == STATE && sha256_fd(fd, hash) < 0)) {
+		        (i == STATE && sha256_fd(fd, state) < 0) ||
+		        (i == VOLUMES && sha256_fd(fd, volumes) < 0)) {
 			json_decref(files);
 			return -EIO;
 		}
 	}
 	json_object_set_new(meta, "fcvmSnapshot", json_integer(SNAPSHOT_FORMAT));
 	json_object_set_new(meta, "id", json_string(id));
-	json_object_set_new(meta, "stateHash", json_string(hash));
+	if (disk)
+		json_object_del(meta, "stateHash");
+	else
+		json_object_set_new(meta, "stateHash", json_string(state));
+	json_object_set_new(meta, "volumesHash", json_string(volumes));
 	json_object_set_new(meta, "files", files);
 	return 0;
 }
 
 /* Both names change at once where the file system can; elsewhere the old one is out of the way for
  * a moment, and snapshots_clean() puts it back if nothing came. */
-static int put(const struct snapshots *s, struct snapshot_new *n, const char *tag)
+static int place(const struct snapshots *s, struct snapshot_new *n, const char *tag)
 {
 	char old[sizeof SNAPSHOT_OLD + NAME_MAX_LEN];
-	auto_fd int store = snapshots_lock(s, NULL);
 
-	if (store < 0)
-		return -EIO;
 	if (renameat2(s->dir, n->name, s->dir, tag, RENAME_NOREPLACE) == 0) {
 		n->name[0] = 0;
 	} else if (renameat2(s->dir, n->name, s->dir, tag, RENAME_EXCHANGE) < 0) {
@@ -227,11 +315,25 @@ static int put(const struct snapshots *s, struct snapshot_new *n, const char *ta
 		failpoint("snapshot-aside");
 		if (renameat(s->dir, n->name, s->dir, tag) < 0)
 			return -errno;
-		remove_tree_at(s->dir, old);
+		snapshots_drop(s, old);
 		n->name[0] = 0;
 	}
 	failpoint("snapshot-renamed");
 	return fsync(s->dir) < 0 ? -errno : 0;
+}
+
+static int put(const struct snapshots *s, struct snapshot_new *n, const char *tag, struct err *e)
+{
+	auto_fd int store = snapshots_lock(s, e);
+	int r;
+
+	if (store < 0 || snapshots_check_free(s, tag, e) < 0)
+		return -1;
+	if (n->no_replace && snapshots_has(s, tag))
+		return snapshots_taken(tag, e);
+	r = place(s, n, tag);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot keep a snapshot in %s", s->path) : 0;
 }
 
 int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char *tag, json_t *meta,
@@ -240,7 +342,11 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 	int r = 0;
 
 	for (size_t i = 0; i < ROOT && r == 0; i++)
-		r = saved_settle(*file_of(&n->files, i));
+		if (is_part(i, meta))
+			r = saved_settle(*file_of(&n->files, i));
+	/* Copies of volumes are of many files. */
+	if (r == 0 && json_object_get(meta, "volumes") && syncfs(n->dir) < 0)
+		r = -errno;
 	failpoint("snapshot-synced");
 	if (r == 0)
 		r = keep_root(n);
@@ -252,21 +358,19 @@ int snapshots_keep(const struct snapshots *s, struct snapshot_new *n, const char
 		r = json_save_at(n->dir, SNAPSHOT_META, meta, 0600);
 	failpoint("snapshot-described");
 	if (r == 0)
-		r = put(s, n, tag);
-	if (r == 0)
-		return 0;
+		return put(s, n, tag, e);
 	errno = -r;
 	return err_sys(e, "cannot keep a snapshot in %s", s->path);
 }
 
 void snapshots_end(const struct snapshots *s, struct snapshot_new *n)
 {
-	if (n->name[0])
-		remove_tree_at(s->dir, n->name);
-	n->name[0] = 0;
 	n->files.root = -1;
 	snapshot_files_close(&n->files);
-	if (n->dir >= 0)
+	if (n->dir >= 0) /* and its lock */
 		close(n->dir);
 	n->dir = -1;
+	if (n->name[0])
+		snapshots_drop(s, n->name);
+	n->name[0] = 0;
 }

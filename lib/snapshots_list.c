@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cleanup.h"
 #include "failpoint.h"
+#include "idmap.h"
 #include "json.h"
 #include "name.h"
 #include "saved.h"
@@ -12,6 +13,17 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
+#include <sys/file.h>
+
+int snapshots_drop(const struct snapshots *s, const char *name)
+{
+	auto_fd int dir = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	/* A clone still takes files out of it: the next command will remove it. */
+	if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return 0;
+	return remove_tree_mapped(s->dir, name);
+}
 
 void snapshots_clean(const struct snapshots *s)
 {
@@ -33,7 +45,7 @@ void snapshots_clean(const struct snapshots *s)
 			continue;
 		if (saved_has_prefix(name, SNAPSHOT_OLD) || saved_has_prefix(name, SNAPSHOT_GONE) ||
 		        (saved_has_prefix(name, SNAPSHOT_NEW) && saved_is_abandoned(s->dir, name)))
-			remove_tree_at(s->dir, name);
+			snapshots_drop(s, name);
 	}
 }
 
@@ -110,14 +122,16 @@ int snapshots_remove(const struct snapshots *s, const char *tag, struct err *e)
 	if (store < 0)
 		return -1;
 	snapshots_clean(s);
-	if (!name_valid(tag) || faccessat(s->dir, tag, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!snapshots_has(s, tag))
 		return 0;
+	if (snapshots_check_free(s, tag, e) < 0)
+		return -1;
 	r = mkdtemp_at(s->dir, SNAPSHOT_GONE, gone, sizeof gone, 0700);
 	if (r == 0 && renameat(s->dir, tag, s->dir, gone) < 0)
 		r = -errno;
 	failpoint("snapshot-removing");
 	if (r == 0)
-		r = remove_tree_at(s->dir, gone);
+		r = snapshots_drop(s, gone);
 	if (r == 0)
 		return 1;
 	errno = -r;

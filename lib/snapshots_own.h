@@ -5,15 +5,17 @@
 
 #include "snapshots.h"
 
-#define SNAPSHOT_FORMAT 1
-#define SNAPSHOT_META   "meta.json"
-#define SNAPSHOT_LOCK   ".lock"
-#define SNAPSHOT_NEW    ".new"  /* + random: being made while its directory is locked */
-#define SNAPSHOT_OLD    ".old." /* + tag: to be removed, or put back if the tag is free */
-#define SNAPSHOT_GONE   ".gone" /* + random: to be removed */
+#define SNAPSHOT_META "meta.json"
+#define SNAPSHOT_LOCK ".lock"
+#define SNAPSHOT_NEW  ".new"  /* + random: being made while its directory is locked */
+#define SNAPSHOT_OLD  ".old." /* + tag: to be removed, or put back if the tag is free */
+#define SNAPSHOT_GONE ".gone" /* + random: to be removed */
 
 /* Alone with the store. A descriptor whose end is the lock's, or -1 with e filled. */
 int snapshots_lock(const struct snapshots *s, struct err *e);
+/* Removes a directory of the store, with files that containers have given to other ids. 0 or
+ * -errno. */
+int snapshots_drop(const struct snapshots *s, const char *name);
 /* Removes what nobody is making any more. The lock is held. */
 void snapshots_clean(const struct snapshots *s);
 

@@ -7,6 +7,8 @@
 #include "streams.h"
 #include "tty.h"
 
+#define TYPED_AHEAD 4096 /* bytes: a terminal's own buffer is as long, tty_ioctl(4) */
+
 struct carrier {
 	struct control *c;
 	const struct streams_opts *o;
@@ -20,6 +22,8 @@ struct carrier {
 	bool tty, interactive;
 	bool want_raw, stdin_open;
 	uint64_t stdin_credit;
+	size_t n_ahead; /* typed before it may be sent */
+	char ahead[TYPED_AHEAD];
 	size_t keys_seen; /* how much of the detach keys was typed */
 	struct tty terminal;
 	int wake, signals, pidfd;

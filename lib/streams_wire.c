@@ -122,6 +122,35 @@ static void process_exit(struct carrier *s, const struct frame *f)
 			sink_finish(s->sink[i]);
 }
 
+/* No more than there is credit for. */
+static void send_input(struct carrier *s, const char *data, size_t n)
+{
+	s->stdin_credit -= n;
+	if (n)
+		proto_put(&s->out, CONTROL_CHANNEL, PROTO_DATA, PROTO_IN, data, n);
+}
+
+static void send_ahead(struct carrier *s)
+{
+	size_t n = s->n_ahead < s->stdin_credit ? s->n_ahead : (size_t)s->stdin_credit;
+
+	send_input(s, s->ahead, n);
+	s->n_ahead -= n;
+	memmove(s->ahead, s->ahead + n, s->n_ahead);
+}
+
+/* What the container does not take yet, perhaps because it has not begun. What does not fit is
+ * lost, as in a terminal that nobody reads. */
+static void type_ahead(struct carrier *s, const char *data, size_t n)
+{
+	size_t room = sizeof s->ahead - s->n_ahead;
+
+	if (n > room)
+		n = room;
+	memcpy(s->ahead + s->n_ahead, data, n);
+	s->n_ahead += n;
+}
+
 static void stream(struct carrier *s, const struct frame *f)
 {
 	int i = frame_stream(f) == PROTO_ERR;
@@ -142,6 +171,7 @@ static void stream(struct carrier *s, const struct frame *f)
 		break;
 	case PROTO_CREDIT:
 		s->stdin_credit += proto_le32(f->data);
+		send_ahead(s);
 		break;
 	case PROTO_RESET:
 		s->stdin_open = false;
@@ -217,16 +247,20 @@ void streams_stdin(struct carrier *s)
 	n = read(STDIN_FILENO, buf, want);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	if (n < 0 && errno == EIO && !tty_is_ours(STDIN_FILENO) && tty_stop(SIGTTIN))
-		return;
+	if (n < 0 && errno == EIO && !tty_is_ours(STDIN_FILENO)) {
+		/* The end needs no terminal: stopped, it would not be seen. */
+		if (s->asked_to_end)
+			s->stdin_open = false;
+		if (s->asked_to_end || tty_stop(SIGTTIN))
+			return;
+	}
 	if (n > 0) {
 		size_t m = take_keys(s, buf, (size_t)n, out);
 
-		if (m > s->stdin_credit) /* typed to nobody */
-			return;
-		s->stdin_credit -= m;
-		if (m)
-			proto_put(&s->out, CONTROL_CHANNEL, PROTO_DATA, PROTO_IN, out, m);
+		if (s->n_ahead || m > s->stdin_credit)
+			type_ahead(s, out, m);
+		else
+			send_input(s, out, m);
 		return;
 	}
 	proto_put(&s->out, CONTROL_CHANNEL, PROTO_EOF, PROTO_IN, NULL, 0);

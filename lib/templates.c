@@ -101,7 +101,7 @@ bool templates_find(const struct templates *t, const char *key, struct template_
 		*file_of(f, i) = fd;
 		good = fd >= 0 && unchanged(fd, doc, file_names[i]);
 	}
-	if (good && saved_hash_is(f->state, doc)) {
+	if (good && saved_hash_is(f->state, doc, "stateHash")) {
 		futimens(dir, NULL);
 		return true;
 	}

@@ -160,6 +160,13 @@ int volumes_use(const char *name, bool temporary, struct volume_use *u, struct e
 	return 0;
 }
 
+bool volumes_exists(const char *name)
+{
+	auto_free char *data = dirs_data(), *path = xasprintf("%s/volumes/%s/_data", data, name);
+
+	return good_name(name) && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
+}
+
 int volumes_create(const char *name, const struct strv *labels, struct err *e)
 {
 	auto_json json_t *doc = description(name, labels, false, false);
@@ -173,27 +180,6 @@ int volumes_create(const char *name, const struct strv *labels, struct err *e)
 	if (exists(all, name))
 		return err_set(e, FCVM_EX_BUSY, "there is a volume %s already", name);
 	return make(all, name, doc, e);
-}
-
-struct place {
-	int dir;
-	const char *name;
-};
-
-static int remove_place(void *ctx)
-{
-	const struct place *p = ctx;
-
-	return remove_tree_at(p->dir, p->name);
-}
-
-/* What containers of an ordinary user gave to their other users is of subordinate ids. */
-static int remove_files(int all, const char *name)
-{
-	struct place p = {all, name};
-	int r = remove_place(&p);
-
-	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? idmap_run(remove_place, &p) : r;
 }
 
 /* Under the lock of all, a volume whose own lock nobody has cannot be taken into use. */
@@ -212,7 +198,7 @@ static int remove_unused(int all, const char *name, struct err *e)
 		errno = -lock;
 		return err_sys(e, "cannot lock the volume %s", name);
 	}
-	r = remove_files(all, name);
+	r = remove_tree_mapped(all, name);
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot remove the volume %s", name) : 0;
 }

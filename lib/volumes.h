@@ -23,6 +23,8 @@ struct volume_use {
 
 /* Takes the volume into use, and makes it if it is missing. name "": a new anonymous one. */
 int volumes_use(const char *name, bool temporary, struct volume_use *u, struct err *e);
+/* Whether there is a volume of that name. */
+bool volumes_exists(const char *name);
 /* Starts a process that removes the volume when nobody uses it any longer. */
 int volumes_janitor(const struct volume_use *u, struct err *e);
 

@@ -155,19 +155,26 @@ static int model(const char *data_dir, uint64_t bytes, struct err *e)
 	return fd >= 0 ? fd : err_sys(e, "cannot open %s", path);
 }
 
-int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e)
+int assets_scratch_empty(const char *data_dir, int *fd, struct err *e)
 {
 	auto_free char *dir = xasprintf("%s/scratch", data_dir);
-	auto_fd int to = -1;
 	int r = mkdir_p(dir, 0700);
 
-	to = r < 0 ? -1 : open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	if (to < 0)
-		return err_sys(e, "cannot make a scratch disk in %s", dir);
+	*fd = r < 0 ? -1 : open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	return *fd < 0 ? err_sys(e, "cannot make a scratch disk in %s", dir) : 0;
+}
+
+int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e)
+{
+	auto_fd int to = -1;
+	int r;
+
+	if (assets_scratch_empty(data_dir, &to, e) < 0)
+		return -1;
 	r = copy_sparse(from, to);
 	if (r < 0) {
 		errno = -r;
-		return err_sys(e, "cannot fill the scratch disk in %s", dir);
+		return err_sys(e, "cannot fill the scratch disk in %s/scratch", data_dir);
 	}
 	*fd = steal_fd(&to);
 	return 0;

@@ -27,6 +27,8 @@ int assets_image(const char *image_dir, int *root, int *lock, struct err *e);
 /* An unlinked, sparse, freshly formatted ext4 disk of this many bytes, opened read-write. Formatted
  * once a size and copied from then on. */
 int assets_scratch(const char *data_dir, uint64_t bytes, int *fd, struct err *e);
+/* An empty file for a disk. */
+int assets_scratch_empty(const char *data_dir, int *fd, struct err *e);
 /* The same with the contents of a disk that is there. */
 int assets_scratch_like(const char *data_dir, int from, int *fd, struct err *e);
 

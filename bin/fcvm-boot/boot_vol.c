@@ -7,10 +7,12 @@
 #include "paths.h"
 #include "status.h"
 #include "supervise.h"
+#include "volwire.h"
 
 #include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -125,30 +127,44 @@ int vol_complete(json_t *plan, const struct vol *v, struct err *e)
 	return 0;
 }
 
-/* What came from fcvm-vol, in text: 1; 0: nothing yet. */
+#define ENDED   "fcvm-vol, which serves the volumes, has ended"
+#define SAVE_MS 60000 /* nodes and open files are written, no content but of few */
+#define COPY_MS 600000
+
+static void printable(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '?';
+}
+
+static bool is_answer(const void *text, ssize_t n)
+{
+	uint32_t zero;
+
+	memcpy(&zero, text, sizeof zero);
+	return n == sizeof(struct volwire_answer) && zero == 0;
+}
+
+/* What came from fcvm-vol, in text: 1; 0: nothing yet, or an answer that nobody waits for. */
 static int news(int keeper, char *text, size_t size)
 {
 	ssize_t n = recv(keeper, text, size - 1, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (is_answer(text, n))
+		return 0;
 	if (n <= 0)
-		n = snprintf(text, size, "fcvm-vol, which serves the volumes, has ended");
+		n = snprintf(text, size, ENDED);
 	text[n] = 0;
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = '?';
+	printable(text);
 	return 1;
 }
 
 /* A container whose files are gone can only be ended. */
-void vol_event(void *ctx, uint32_t events)
+static void volume_lost(struct machine *m)
 {
-	struct machine *m = ctx;
-
-	(void)events;
-	if (!news(m->o->volumes, m->lost, sizeof m->lost))
-		return;
 	loop_remove(&m->loop, &m->volume_watch);
 	m->restart.asked = false;
 	m->restart.policy = "no";
@@ -156,4 +172,62 @@ void vol_event(void *ctx, uint32_t events)
 		machine_stop(m, machine_stop_signal(m), m->stop_timeout_ms);
 	else if (!m->reported)
 		machine_end(m);
+}
+
+/* Waits for the answer. A server's end may be told instead, which vol_event() will hear. */
+static int64_t answer(int keeper, uint32_t index, int patience, struct err *e)
+{
+	struct pollfd p = {.fd = keeper, .events = POLLIN};
+	struct volwire_answer a = {0, 0, 0};
+	int64_t result;
+	ssize_t n;
+	int r;
+
+	do
+		r = poll(&p, 1, patience);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return err_set(e, FCVM_EX_FAIL, "the server of a volume does not answer");
+	n = recv(keeper, &a, sizeof a, MSG_PEEK | MSG_TRUNC);
+	if (!is_answer(&a, n) || le32toh(a.index) != index)
+		return err_set(e, FCVM_EX_FAIL, "the server of a volume has ended");
+	recv(keeper, &a, sizeof a, 0);
+	result = (int64_t)le64toh((uint64_t)a.result);
+	errno = (int)-result;
+	return result >= 0 ? result : err_sys(e, "cannot save a volume's state");
+}
+
+static int64_t order(int keeper, struct volwire_order o, int fd, int patience, struct err *e)
+{
+	int r = fds_send(keeper, &o, sizeof o, &fd, 1);
+
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot reach fcvm-vol")
+	             : answer(keeper, le32toh(o.index), patience, e);
+}
+
+int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
+{
+	return order(keeper,
+	        (struct volwire_order){
+	                htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at)},
+	        fd, SAVE_MS, e);
+}
+
+int vol_copy(int keeper, size_t index, int dir, struct err *e)
+{
+	return order(keeper,
+	               (struct volwire_order){htole32((uint32_t)index), htole32(VOLWIRE_COPY), 0},
+	               dir, COPY_MS, e) < 0
+	               ? -1
+	               : 0;
+}
+
+void vol_event(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+
+	(void)events;
+	if (news(m->o->volumes, m->lost, sizeof m->lost))
+		volume_lost(m);
 }

@@ -30,6 +30,13 @@ void vol_connected(struct vol *v);
 /* Adds the volumes to the plan's mounts. */
 int vol_complete(json_t *plan, const struct vol *v, struct err *e);
 
+/* Has the session of volume `index`, which is at rest, written to fd from `at` on. The number of
+ * bytes, or -1 with e filled. */
+int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e);
+
+/* Has the volume's files copied into an empty directory: 0, or -1 with e filled. */
+int vol_copy(int keeper, size_t index, int dir, struct err *e);
+
 /* Event of a machine's connection to fcvm-vol (loop.h): a server has ended, and the run ends. */
 void vol_event(void *ctx, uint32_t events);
 

@@ -66,7 +66,7 @@ int build_check_accel(const char *accel, struct err *e)
 
 json_t *build_kernel(const struct build *b, const struct run_opts *o)
 {
-	if (o->snapshot)
+	if (o->snapshot && !snapshot_is_disk(b->snapshot.meta))
 		return json_object_get(json_object_get(b->snapshot.meta, "machine"), "kernel");
 	return o->kernel ? NULL : b->assets.about;
 }
@@ -116,7 +116,7 @@ int build_read(
 	        .root = -1,
 	        .image_lock = -1,
 	        .scratch = -1,
-	        .snapshot.files = SNAPSHOT_FILES_NONE};
+	        .snapshot = {.files = SNAPSHOT_FILES_NONE, .dir = -1}};
 	if (read_shape(plan, &s, e) < 0 || host_check(s.cpus, s.memory, e) < 0 ||
 	        assets_load(b->data, a, e) < 0)
 		return -1;

@@ -6,6 +6,23 @@
 #include "status.h"
 #include "trace.h"
 
+/* What kernel, monitor and processors there are is no matter: the machine boots. */
+static int take_disk(struct build *b, struct err *e)
+{
+	const json_t *machine = json_object_get(b->snapshot.meta, "machine");
+	json_int_t size = json_integer_value(json_object_get(machine, "scratchSize"));
+
+	if ((uint64_t)size != b->config.scratch_size)
+		return err_set(e, FCVM_EX_FAIL,
+		        "the snapshot cannot be run here: its disk is not of the size that its "
+		        "plan "
+		        "asks for");
+	if (assets_scratch_like(b->data, b->snapshot.files.scratch, &b->scratch, e) < 0)
+		return -1;
+	failpoint("clone-opened");
+	return 0;
+}
+
 int clone_start(struct vmm *v, struct build *b, const json_t *plan, struct err *e)
 {
 	const json_t *meta = b->snapshot.meta;
@@ -13,6 +30,8 @@ int clone_start(struct vmm *v, struct build *b, const json_t *plan, struct err *
 
 	if (!json_equal(json_object_get(plan, "snapshot"), json_object_get(meta, "id")))
 		return err_set(e, FCVM_EX_FAIL, "the snapshot was replaced just now: try again");
+	if (snapshot_is_disk(meta))
+		return take_disk(b, e);
 	if (!b->ops->save)
 		return err_set(e, FCVM_EX_FAIL, "%s cannot restore a machine here", b->ops->name);
 	if (snapshot_meta_check(meta, b->ops, &b->config, b->assets.about, e) < 0) {

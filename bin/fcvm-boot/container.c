@@ -320,6 +320,9 @@ int container_client_frame(struct conn *c, const struct frame *f)
 			dialogue_signal(m, f->data[0]);
 		return 0;
 	case PROTO_WINSIZE:
+		m->has_winsize = f->len == sizeof m->winsize;
+		if (m->has_winsize)
+			memcpy(m->winsize, f->data, sizeof m->winsize);
 		if (m->phase == PHASE_RUN)
 			dialogue_put(m, CONTAINER_CHANNEL, PROTO_WINSIZE, 0, f->data, f->len);
 		return 0;

@@ -45,7 +45,7 @@ void dialogue_signal(struct machine *m, int sig)
 	dialogue_put(m, CONTAINER_CHANNEL, PROTO_SIGNAL, 0, &byte, 1);
 }
 
-void dialogue_plan(struct machine *m)
+void dialogue_begin_streams(struct machine *m)
 {
 	m->running = m->paused = m->in_eof = false;
 	m->out_reset[0] = m->out_reset[1] = false;
@@ -53,14 +53,19 @@ void dialogue_plan(struct machine *m)
 	m->in_pool = m->in_debt = 0;
 	for (struct conn *c = m->conns; c; c = c->next)
 		m->in_debt += c->in_granted;
+}
+
+void dialogue_plan(struct machine *m)
+{
+	dialogue_begin_streams(m);
 	dialogue_send(m, json_pack("{s:s, s:I, s:O}", "type", "PLAN", "time",
 	                         (json_int_t)clock_real_ns(), "plan", m->o->plan));
 	container_credit(m);
 }
 
-bool dialogue_freeze(struct machine *m)
+bool dialogue_freeze(struct machine *m, bool disk)
 {
-	static const char text[] = "{\"type\":\"FREEZE\"}";
+	const char *text = disk ? "{\"type\":\"FREEZE\",\"disk\":true}" : "{\"type\":\"FREEZE\"}";
 
 	if (proto_pending(&m->first))
 		return false;
@@ -68,7 +73,7 @@ bool dialogue_freeze(struct machine *m)
 	m->first = m->out;
 	m->out = (struct proto_out){0};
 	m->held = true;
-	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, sizeof text - 1));
+	put_failed(m, proto_put_text(&m->first, 0, PROTO_CONTROL, text, strlen(text)));
 	return true;
 }
 
@@ -101,7 +106,7 @@ static void begin(struct machine *m)
 	m->phase = PHASE_RUN;
 	m->deadline_ms = -1;
 	for (struct conn *c = m->conns; c; c = c->next)
-		if (c->front)
+		if (c->front && !m->o->exec)
 			container_join(c, m->interactive);
 	dialogue_plan(m);
 }
@@ -138,20 +143,35 @@ static int entropy(char *hex, size_t n)
 }
 
 /* A clone of a machine that was running: who it is from now on. */
-static void resume_clone(struct machine *m, const char *random)
+json_t *dialogue_clone_message(const json_t *plan)
 {
-	char epoch[33], machine[33], b[33], boot[37];
+	char random[2 * ENTROPY_BYTES + 1], epoch[33], machine[33], b[33], boot[37];
 
-	if (entropy(epoch, 16) < 0 || entropy(machine, 16) < 0 || entropy(b, 16) < 0) {
-		m->violation = "there is no entropy for it";
-		return;
-	}
+	if (entropy(random, ENTROPY_BYTES) < 0 || entropy(epoch, 16) < 0 ||
+	        entropy(machine, 16) < 0 || entropy(b, 16) < 0)
+		return NULL;
 	/* RFC 9562: version 4, variant 10. */
 	snprintf(boot, sizeof boot, "%.8s-%.4s-4%.3s-%c%.3s-%.12s", b, b + 8, b + 13,
 	        "89ab"[b[16] & 3], b + 17, b + 20);
-	dialogue_send(m, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:O}", "type", "RESUME", "time",
-	                         (json_int_t)clock_real_ns(), "entropy", random, "epoch", epoch,
-	                         "machineId", machine, "bootId", boot, "plan", m->o->plan));
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:O}", "type", "RESUME", "time",
+	        (json_int_t)clock_real_ns(), "entropy", random, "epoch", epoch, "machineId",
+	        machine, "bootId", boot, "plan", plan);
+}
+
+json_t *dialogue_time(void)
+{
+	return json_pack("{s:s, s:I}", "type", "TIME", "time", (json_int_t)clock_real_ns());
+}
+
+static void resume_clone(struct machine *m)
+{
+	json_t *message = dialogue_clone_message(m->o->plan);
+
+	if (!message) {
+		m->violation = "there is no entropy for it";
+		return;
+	}
+	dialogue_send(m, message);
 	m->phase = PHASE_RUN;
 	for (struct conn *c = m->conns; c; c = c->next)
 		if (c->front && !m->o->exec)
@@ -164,12 +184,12 @@ void dialogue_resume(struct machine *m)
 {
 	char hex[2 * ENTROPY_BYTES + 1];
 
-	if (entropy(hex, ENTROPY_BYTES) < 0) {
-		m->violation = "there is no entropy for it";
+	if (m->o->clone) {
+		resume_clone(m);
 		return;
 	}
-	if (m->o->clone) {
-		resume_clone(m, hex);
+	if (entropy(hex, ENTROPY_BYTES) < 0) {
+		m->violation = "there is no entropy for it";
 		return;
 	}
 	dialogue_send(m, json_pack("{s:s, s:I, s:s}", "type", "RESUME", "time",
@@ -191,6 +211,15 @@ static void ready(struct machine *m)
 	machine_end(m);
 }
 
+static void container_begun(struct machine *m)
+{
+	bool first = !m->started_ns;
+
+	container_started(m);
+	if (first && m->o->exec)
+		request_exec_in_front(m, m->o->exec);
+}
+
 static void resumed(struct machine *m, const json_t *j)
 {
 	m->resumed = true;
@@ -202,9 +231,7 @@ static void resumed(struct machine *m, const json_t *j)
 	if (!m->o->clone)
 		return;
 	m->paused = json_is_true(json_object_get(j, "paused"));
-	container_started(m);
-	if (m->o->exec)
-		request_exec_in_front(m, m->o->exec);
+	container_begun(m);
 }
 
 static void fatal(struct machine *m, const json_t *j)
@@ -221,8 +248,8 @@ static void started(struct machine *m, const json_t *j)
 
 	if (channel > CONTAINER_CHANNEL && channel <= UINT16_MAX)
 		call_started(m, (uint16_t)channel);
-	else
-		container_started(m);
+	else if (!m->running)
+		container_begun(m);
 }
 
 static void control(struct machine *m, const struct frame *f)
@@ -246,6 +273,8 @@ static void control(struct machine *m, const struct frame *f)
 		ready(m);
 	else if (!strcmp(type, "RESUMED") && m->o->restored && !m->resumed)
 		resumed(m, j);
+	else if (!strcmp(type, "TIME") && m->o->clone && !m->resumed)
+		dialogue_send(m, dialogue_time());
 	else if (!strcmp(type, "FROZEN") && m->o->plan)
 		snapshot_frozen(m, j);
 	else if (!strcmp(type, "FATAL"))
@@ -294,13 +323,24 @@ static void handle(struct machine *m, const struct frame *f)
 		m->violation = "it used a channel that is not open";
 }
 
-void dialogue_receive(struct machine *m)
+void dialogue_handle(struct machine *m)
 {
 	struct frame f;
+	int r;
+
+	while (!m->violation && (r = proto_next(&m->in, &f)) != 0) {
+		if (r < 0)
+			m->violation = "it sent something that is not the protocol";
+		else
+			handle(m, &f);
+	}
+}
+
+void dialogue_receive(struct machine *m)
+{
 	size_t space;
 	uint8_t *p = proto_in_space(&m->in, &space);
 	ssize_t n = recv(m->vmm->agent, p, space, MSG_DONTWAIT);
-	int r;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -309,10 +349,5 @@ void dialogue_receive(struct machine *m)
 		return;
 	}
 	proto_in_filled(&m->in, (size_t)n);
-	while (!m->violation && (r = proto_next(&m->in, &f)) != 0) {
-		if (r < 0)
-			m->violation = "it sent something that is not the protocol";
-		else
-			handle(m, &f);
-	}
+	dialogue_handle(m);
 }

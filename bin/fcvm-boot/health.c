@@ -2,6 +2,7 @@
 #include "health.h"
 #include "clock.h"
 #include "json.h"
+#include "snapshot.h"
 #include "strv.h"
 
 #include <string.h>
@@ -73,6 +74,7 @@ static void probe_over(struct machine *m, int status)
 	if (status == 0) {
 		h->failures = 0;
 		set(m, HEALTHY);
+		snapshot_warm(m);
 	} else if (h->state != STARTING || now - h->begun_ms >= h->start_period_ms) {
 		if (++h->failures >= h->retries)
 			set(m, UNHEALTHY);
@@ -92,6 +94,10 @@ void health_start(struct machine *m)
 	h->begun_ms = clock_ms();
 	h->next_ms = h->begun_ms;
 	h->limit_ms = -1;
+	if (m->o->healthy && m->restart.count == 0) {
+		h->next_ms += h->interval_ms;
+		set(m, HEALTHY);
+	}
 }
 
 void health_stop(struct machine *m)

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "control.h"
 #include "json.h"
+#include "rewind.h"
 #include "snapshot.h"
 #include "status.h"
 #include "strv.h"
@@ -187,6 +188,8 @@ static void leave(struct conn *c)
 		call_leave(c);
 	if (c->role == ROLE_SNAPSHOT)
 		snapshot_leave(c);
+	if (c->role == ROLE_REWIND)
+		rewind_leave(c);
 }
 
 /* It is out of the list already, so that nobody counts on it any more. */

@@ -270,4 +270,5 @@ const struct vmm_ops vmm_qemu = {.name = "qemu",
         .start = start,
         .save = qemu_save,
         .go_on = qemu_go_on,
+        .stop = qemu_stop,
         .kill = kill_now};

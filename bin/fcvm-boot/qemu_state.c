@@ -80,15 +80,25 @@ int qemu_save(struct vmm *v, int state, int memory, struct err *e)
 	return r < 0 ? -1 : vmm_copy_memory(v, memory, e);
 }
 
-int qemu_go_on(struct vmm *v, struct err *e)
+static int simple(struct vmm *v, const char *name, struct err *e)
 {
 	struct qmp q;
 	int r;
 
 	qmp_init(&q, v->monitor, PATIENCE_MS);
-	r = negotiate(v, &q, e) < 0 ? -1 : qmp_simple(&q, "cont", e);
+	r = negotiate(v, &q, e) < 0 ? -1 : qmp_simple(&q, name, e);
 	qmp_free(&q);
 	return r;
+}
+
+int qemu_go_on(struct vmm *v, struct err *e)
+{
+	return simple(v, "cont", e);
+}
+
+int qemu_stop(struct vmm *v, struct err *e)
+{
+	return simple(v, "stop", e);
 }
 
 /* All that it needs to hear is said at once: none of it depends on an answer. */

@@ -8,6 +8,7 @@
 char *qemu_identity(struct err *e);
 int qemu_save(struct vmm *v, int state, int memory, struct err *e);
 int qemu_go_on(struct vmm *v, struct err *e);
+int qemu_stop(struct vmm *v, struct err *e);
 
 /* Makes a process that was started with -incoming defer go on from the state. A failure ends the
  * process. */

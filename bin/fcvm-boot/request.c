@@ -4,6 +4,7 @@
 #include "health.h"
 #include "json.h"
 #include "name.h"
+#include "rewind.h"
 #include "snapshot.h"
 #include "status.h"
 #include "supervise.h"
@@ -242,7 +243,7 @@ void request_handle(struct conn *c, const json_t *request)
 		void (*fn)(struct conn *c, const json_t *request);
 	} known[] = {{"EXEC", exec}, {"ATTACH", attach}, {"SIGNAL", send_signal}, {"STOP", stop},
 	        {"RESTART", restart}, {"WAIT", wait_for_end}, {"RENAME", rename_vm},
-	        {"SNAPSHOT", snapshot_request}};
+	        {"SNAPSHOT", snapshot_request}, {"REWIND", rewind_request}};
 	static const char *const questions[] = {"STATS", "TOP", "PAUSE", "UNPAUSE"};
 	const char *type = json_string_value(json_object_get(request, "type"));
 

@@ -18,6 +18,7 @@
 #include "supervise.h"
 #include "template.h"
 #include "trace.h"
+#include "warm.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -92,9 +93,38 @@ static struct template_wish wish(const struct build *b, const json_t *plan, int 
 	        .scratch = scratch};
 }
 
+/* How the machine is to begin: from a snapshot, a startup template, a template, or with a boot. */
+struct start {
+	const struct run_opts *o;
+	struct template_wish wish;
+	char key[SHA256_HEX]; /* of the template, if it is one */
+	bool template, warmed;
+	struct warm warm; /* asked for, if it has a machine */
+};
+
+/* 1: restored; 0: it has to boot; -1 with e filled. */
+static int start_saved(struct start *s, struct vmm *v, struct build *b, struct err *e)
+{
+	int r;
+
+	if (s->o->snapshot)
+		return clone_start(v, b, s->wish.plan, e);
+	if (s->o->no_snapshot)
+		return 0;
+	if (warm_wanted(s->wish.plan) && b->ops->save && warm_key(&s->warm, &s->wish, e) < 0)
+		return -1;
+	if (s->warm.machine && warm_start(v, &s->wish, &s->warm)) {
+		memcpy(s->key, s->warm.key, sizeof s->key);
+		return s->template = s->warmed = true;
+	}
+	r = template_start(v, &s->wish, s->key, e);
+	s->template = r == 1;
+	return r;
+}
+
 static int boot_cold(struct vmm *v, struct build *b, struct err *e)
 {
-	if (assets_scratch(b->data, b->config.scratch_size, &b->scratch, e) < 0)
+	if (b->scratch < 0 && assets_scratch(b->data, b->config.scratch_size, &b->scratch, e) < 0)
 		return -1;
 	b->config.disks[1] = (struct vmm_disk){b->scratch, true};
 	return b->ops->start(v, &b->config, e);
@@ -123,8 +153,7 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 	        .tail = tail,
 	        .tail_size = tail_size};
 	struct saving saving = {.plan = plans->raw};
-	struct template_wish w = {.ops = NULL};
-	char key[SHA256_HEX];
+	struct start start = {.o = o};
 	struct build b;
 	struct vmm v;
 	int r, status = FCVM_EX_FAIL;
@@ -139,13 +168,12 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 		b.config.dir = place->dir;
 		b.config.ports = vol->ports;
 		b.config.n_ports = vol->n;
-		w = wish(&b, plan, &b.scratch);
-		r = o->snapshot      ? clone_start(&v, &b, plan, e)
-		    : o->no_snapshot ? 0
-		                     : template_start(&v, &w, key, e);
+		start.wish = wish(&b, plan, &b.scratch);
+		r = start_saved(&start, &v, &b, e);
 	}
 	so.restored = r == 1;
-	so.clone = r == 1 && o->snapshot;
+	so.healthy = start.warmed;
+	so.clone = r == 1 && (o->snapshot || start.warmed);
 	if (r == 0)
 		r = boot_cold(&v, &b, e);
 	vol_connected(vol);
@@ -154,6 +182,7 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 		saving.config = &b.config;
 		saving.root = b.root;
 		saving.scratch = b.scratch;
+		saving.warm = start.warm.machine && !start.warmed ? &start.warm : NULL;
 		so.saving = &saving;
 		status = supervise(&v, &so, e);
 		vmm_close(&v);
@@ -161,8 +190,9 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 	} else if (e->status > FCVM_EX_SIGNAL) {
 		status = e->status;
 	}
-	if (so.restored && !so.clone && !resumed)
-		template_forget(&w, key);
+	if (start.template && !resumed)
+		template_forget(&start.wish, start.key);
+	warm_free(&start.warm);
 	build_free(&b);
 	return status;
 }
@@ -203,7 +233,11 @@ static int boot_in_net(const json_t *plan, const struct run_opts *o, const struc
 	if (net_take(place->dir, &net, e) == 0 && vol_take(place->dir, &vol, e) == 0 &&
 	        vol_connect(&vol, e) == 0) {
 		complete = net_complete(plan, &net);
-		if (vol_complete(complete, &vol, e) == 0)
+		if (o->snapshot && vol.n &&
+		        !json_equal(json_object_get(vol.doc, "snapshot"),
+		                json_object_get(plan, "snapshot")))
+			err_set(e, FCVM_EX_FAIL, "the snapshot was replaced just now: try again");
+		else if (vol_complete(complete, &vol, e) == 0)
 			status = boot_plan(&(struct plans){plan, complete}, o, place, &net, &vol,
 			        tail, tail_size, e);
 	}

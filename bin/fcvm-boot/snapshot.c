@@ -1,45 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot.h"
+#include "aide.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "failpoint.h"
 #include "helper.h"
 #include "json.h"
+#include "msg.h"
 #include "name.h"
 #include "snapshot_meta.h"
+#include "snapshot_own.h"
 #include "snapshots.h"
 #include "status.h"
+#include "strv.h"
 #include "trace.h"
+#include "warm.h"
 #include "xio.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FREEZE_MS 60000 /* an emulated guest on a busy host takes its time */
-
-enum step {
-	STEP_BASE,   /* a helper copies what the guest's memory began as */
-	STEP_HOLD,   /* FREEZE waits for its turn */
-	STEP_FREEZE, /* until FROZEN */
-	STEP_KEEP    /* a helper makes it durable and gives it its name */
-};
-
-struct snapshot_job {
-	struct machine *m;
-	struct conn *owner;
-	char tag[NAME_MAX_LEN + 1];
-	bool stop, stopped; /* the machine is not to go on; does not */
-	struct snapshots store;
-	struct snapshot_new files;
-	enum step step;
-	int report, pidfd; /* of the helper; -1: none */
-	struct watch watch;
-	int64_t until_ms, pause_us;
-	json_t *meta;
-};
 
 static int64_t now_us(void)
 {
@@ -47,21 +28,6 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* The helper is gone, or goes now. */
-static void reap(struct snapshot_job *j)
-{
-	siginfo_t info;
-
-	if (j->pidfd < 0)
-		return;
-	loop_drop(&j->m->loop, &j->watch, &j->report);
-	proc_kill(&(struct proc){.pidfd = j->pidfd}, SIGKILL);
-	while (waitid(P_PIDFD, (id_t)j->pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
-		;
-	close(j->pidfd);
-	j->pidfd = -1;
 }
 
 static void let_go(struct snapshot_job *j)
@@ -83,10 +49,13 @@ static void finish(struct snapshot_job *j)
 {
 	struct machine *m = j->m;
 
-	reap(j);
+	aide_end(j->m, &j->aide);
 	if (m->phase == PHASE_RUN)
 		let_go(j);
-	snapshots_end(&j->store, &j->files);
+	if (j->warm)
+		warm_end(&j->warm_new);
+	else
+		snapshots_end(&j->store, &j->files);
 	snapshots_close(&j->store);
 	json_decref(j->meta);
 	m->snapshot = NULL;
@@ -97,8 +66,12 @@ static void fail(struct snapshot_job *j, const struct err *e)
 {
 	if (j->owner)
 		hub_refuse(j->owner, e->status, "%s", e->text);
+	else if (j->warm && j->m->phase == PHASE_RUN)
+		msg("the started container cannot be kept for the next run: %s", e->text);
 	finish(j);
 }
+
+static void saved(struct snapshot_job *j, int r, struct err *e);
 
 /* --- the helpers --- */
 
@@ -116,13 +89,29 @@ static void copy_base(void *ctx, int report)
 	helper_tell(report, r < 0 ? &e : NULL);
 }
 
+static void copy_disk(void *ctx, int report)
+{
+	struct snapshot_job *j = ctx;
+	struct err e = {.status = FCVM_EX_OK};
+	int r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
+
+	if (r < 0) {
+		errno = -r;
+		err_sys(&e, "cannot copy the machine's disk");
+	}
+	failpoint("snapshot-saved");
+	helper_tell(report, r < 0 ? &e : NULL);
+}
+
 static void keep(void *ctx, int report)
 {
 	struct snapshot_job *j = ctx;
 	struct err e = {.status = FCVM_EX_OK};
 	int r = -1;
 
-	if (snapshot_meta_add(j->meta, j->m->o, j->m->vmm->ops, &e) == 0)
+	if (j->warm)
+		r = warm_keep(&j->warm_new, j->warm, &e);
+	else if (snapshot_meta_add(j->meta, j->m->o, j->m->vmm->ops, &e) == 0)
 		r = snapshots_keep(
 		        &j->store, &j->files, j->tag, j->meta, j->m->o->saving->plan, &e);
 	helper_tell(report, r < 0 ? &e : NULL);
@@ -152,15 +141,17 @@ static void helped(void *ctx, uint32_t events)
 {
 	struct snapshot_job *j = ctx;
 	struct err e;
-	int r = helper_wait(j->report, "snapshot's helper", &e);
+	int r = helper_wait(j->aide.report, "snapshot's helper", &e);
 
 	(void)events;
-	reap(j);
+	aide_end(j->m, &j->aide);
 	if (r < 0) {
 		fail(j, &e);
 	} else if (j->step == STEP_BASE) {
 		j->step = STEP_HOLD;
 		snapshot_due(j->m, clock_ms());
+	} else if (j->step == STEP_DISK) {
+		saved(j, 0, &e);
 	} else {
 		kept(j);
 	}
@@ -169,45 +160,46 @@ static void helped(void *ctx, uint32_t events)
 static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struct err *e)
 {
 	const struct snapshot_files *f = &j->files.files;
-	const int fds[] = {f->state, f->memory, f->scratch, f->root, j->files.dir, j->store.dir,
-	        j->m->vmm->memory};
-	struct helper h = {.program = "fcvm-boot",
-	        .name = "snapshot",
-	        .keep = fds,
-	        .n_keep = sizeof fds / sizeof *fds,
-	        .pidfd = &j->pidfd,
-	        .fn = fn,
-	        .ctx = j};
+	const int fds[] = {f->state, f->memory, f->scratch, f->volumes, f->root, j->files.dir,
+	        j->store.dir, j->m->vmm->memory, j->m->o->saving->scratch, j->warm_new.files.dir,
+	        j->warm_new.store.dir};
 
-	if (helper_start(&h, &j->report, e) < 0)
-		return -1;
-	if (loop_add(&j->m->loop, &j->watch, j->report, EPOLLIN, helped, j) == 0)
-		return 0;
-	return err_sys(e, "cannot watch the snapshot's helper");
+	return aide_start(j->m, &j->aide,
+	        &(struct aide_work){.name = "snapshot",
+	                .keep = fds,
+	                .n_keep = sizeof fds / sizeof *fds,
+	                .fn = fn,
+	                .ctx = j,
+	                .done = helped},
+	        e);
 }
 
 /* --- the pause --- */
 
-static int save(struct snapshot_job *j, struct err *e)
+/* The guest goes on, unless it is not to; what was copied is made a snapshot. */
+static void saved(struct snapshot_job *j, int r, struct err *e)
 {
-	struct vmm *v = j->m->vmm;
-	int r;
+	struct machine *m = j->m;
 
-	j->stopped = true; /* whatever of it was done */
-	if (v->ops->save(v, j->files.files.state, j->files.files.memory, e) < 0)
-		return -1;
-	failpoint("snapshot-stopped");
-	r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
-	failpoint("snapshot-saved");
-	errno = -r;
-	return r < 0 ? err_sys(e, "cannot copy the machine's disk") : 0;
+	if (r == 0 && !j->stop)
+		let_go(j);
+	j->pause_us = now_us() - j->frozen_us;
+	trace("snapshot: saved");
+	failpoint("snapshot-thawed");
+	if (r == 0 && m->phase == PHASE_RUN) {
+		j->step = STEP_KEEP;
+		j->until_ms = -1;
+		json_object_set_new(j->meta, "pauseUsec", json_integer(j->pause_us));
+		r = help(j, keep, e);
+	}
+	if (r < 0)
+		fail(j, e);
 }
 
 void snapshot_frozen(struct machine *m, const json_t *answer)
 {
 	const char *why = json_string_value(json_object_get(answer, "error"));
 	struct snapshot_job *j = m->snapshot;
-	int64_t start = now_us();
 	struct err e;
 	int r;
 
@@ -215,20 +207,16 @@ void snapshot_frozen(struct machine *m, const json_t *answer)
 		return; /* it was given up meanwhile */
 	trace("snapshot: frozen");
 	failpoint("snapshot-frozen");
-	r = why ? err_set(&e, FCVM_EX_FAIL, "%s", why) : save(j, &e);
-	if (r == 0 && !j->stop)
-		let_go(j);
-	j->pause_us = now_us() - start;
-	trace("snapshot: saved");
-	failpoint("snapshot-thawed");
-	if (r == 0 && m->phase == PHASE_RUN) {
-		j->step = STEP_KEEP;
-		j->until_ms = -1;
-		json_object_set_new(j->meta, "pauseUsec", json_integer(j->pause_us));
-		r = help(j, keep, &e);
+	j->frozen_us = now_us();
+	r = why       ? err_set(&e, FCVM_EX_FAIL, "%s", why)
+	    : j->disk ? help(j, copy_disk, &e)
+	              : snapshot_save(j, &e);
+	if (r < 0 || !j->disk) {
+		saved(j, r, &e);
+		return;
 	}
-	if (r < 0)
-		fail(j, &e);
+	j->step = STEP_DISK;
+	j->until_ms = -1;
 }
 
 void snapshot_due(struct machine *m, int64_t now)
@@ -241,7 +229,7 @@ void snapshot_due(struct machine *m, int64_t now)
 	if (m->phase != PHASE_RUN || !m->running) {
 		err_set(&e, FCVM_EX_FAIL, "the container has ended");
 		fail(j, &e);
-	} else if (j->step == STEP_HOLD && dialogue_freeze(m)) {
+	} else if (j->step == STEP_HOLD && dialogue_freeze(m, j->disk)) {
 		j->step = STEP_FREEZE;
 		j->until_ms = now + FREEZE_MS;
 	} else if (j->step == STEP_FREEZE && now >= j->until_ms) {
@@ -257,31 +245,44 @@ int64_t snapshot_next(const struct machine *m)
 
 /* --- requests --- */
 
-static int begin(struct snapshot_job *j, struct err *e)
+static int open_files(struct snapshot_job *j, struct err *e)
 {
 	const struct saving *s = j->m->o->saving;
 
 	if (snapshots_open(&j->store, s->data, e) < 0 ||
+	        snapshots_check_free(&j->store, j->tag, e) < 0 ||
 	        snapshots_begin(&j->store, &j->files, e) < 0)
 		return -1;
 	j->files.files.root = s->root;
+	return 0;
+}
+
+/* With its files open. */
+static int begin(struct snapshot_job *j, struct err *e)
+{
 	j->meta = json_pack("{s:I, s:s}", "created", (json_int_t)(clock_real_ns() / 1000000000),
 	        "vm", j->m->name);
-	if (j->m->vmm->memory_private)
+	if (j->disk) {
+		json_object_set_new(j->meta, "kind", json_string(SNAPSHOT_DISK));
+		snapshots_disk_only(&j->files);
+	} else if (j->m->vmm->memory_private) {
 		return help(j, copy_base, e);
+	}
 	j->step = STEP_HOLD;
 	snapshot_due(j->m, clock_ms());
 	return 0;
 }
 
-static const char *hindrance(const struct machine *m)
+static const char *hindrance(const struct machine *m, bool disk)
 {
-	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->go_on)
+	if (!m->o->saving || (!disk && (!m->vmm->ops->save || !m->vmm->ops->go_on)))
 		return "this VM's hypervisor cannot save a running machine";
-	if (m->o->volumes >= 0 && m->vmm->ops->ends_ports)
+	if (!disk && m->o->volumes >= 0 && m->vmm->ops->ends_ports)
 		return "this VM's hypervisor cannot save one with volumes";
-	if (m->o->volumes >= 0)
-		return "a VM with volumes cannot be saved";
+	if (disk && json_array_size(m->o->mounts))
+		return "of a VM with volumes the disk alone cannot be saved";
+	if (m->rewind)
+		return "the VM is going back to a snapshot";
 	if (m->snapshot)
 		return "another snapshot of it is being made";
 	if (m->phase != PHASE_RUN || !m->running)
@@ -289,10 +290,25 @@ static const char *hindrance(const struct machine *m)
 	return NULL;
 }
 
+static struct snapshot_job *job_new(struct machine *m)
+{
+	struct snapshot_job *j = xcalloc(1, sizeof *j);
+
+	*j = (struct snapshot_job){.m = m,
+	        .store.dir = -1,
+	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
+	        .warm_new = WARM_NEW_NONE,
+	        .aide = AIDE_NONE,
+	        .until_ms = -1};
+	m->snapshot = j;
+	return j;
+}
+
 void snapshot_request(struct conn *c, const json_t *request)
 {
 	const char *tag = json_string_value(json_object_get(request, "tag"));
-	const char *why = hindrance(c->m);
+	bool disk = json_is_true(json_object_get(request, "diskOnly"));
+	const char *why = hindrance(c->m, disk);
 	struct snapshot_job *j;
 	struct err e;
 
@@ -303,23 +319,44 @@ void snapshot_request(struct conn *c, const json_t *request)
 		        why ? why : NAME_RULE);
 		return;
 	}
-	j = calloc(1, sizeof *j);
-	if (!j)
-		abort();
-	*j = (struct snapshot_job){.m = c->m,
-	        .owner = c,
-	        .stop = json_is_true(json_object_get(request, "stop")),
-	        .store.dir = -1,
-	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
-	        .report = -1,
-	        .pidfd = -1,
-	        .watch.fd = -1,
-	        .until_ms = -1};
+	j = job_new(c->m);
+	j->owner = c;
+	j->stop = json_is_true(json_object_get(request, "stop"));
+	j->disk = disk;
 	snprintf(j->tag, sizeof j->tag, "%s", tag);
 	c->role = ROLE_SNAPSHOT;
-	c->m->snapshot = j;
 	trace("snapshot: begun");
-	if (begin(j, &e) < 0)
+	if (open_files(j, &e) < 0 || begin(j, &e) < 0)
+		fail(j, &e);
+}
+
+void snapshot_warm(struct machine *m)
+{
+	const struct warm *warm = m->o->saving ? m->o->saving->warm : NULL;
+	const char *why = warm && !m->warmed && !m->snapshot ? hindrance(m, false) : "";
+	struct snapshot_job *j;
+	struct err e;
+	int r;
+
+	if (why && !*why)
+		return;
+	m->warmed = true;
+	j = job_new(m);
+	j->warm = warm;
+	trace("warm: begun");
+	r = why ? err_set(&e, FCVM_EX_FAIL, "%s", why)
+	        : warm_begin(&j->warm_new, warm, m->o->saving->data, &e);
+	if (r == 1) {
+		struct template_files *f = &j->warm_new.files.files;
+
+		j->files.files.state = f->state;
+		j->files.files.memory = f->memory;
+		j->files.files.scratch = f->scratch;
+		r = begin(j, &e);
+	} else if (r == 0) {
+		finish(j);
+	}
+	if (r < 0)
 		fail(j, &e);
 }
 

@@ -5,18 +5,17 @@
 #include "clock.h"
 #include "health.h"
 #include "json.h"
+#include "rewind.h"
 #include "signals.h"
 #include "snapshot.h"
 #include "status.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 
 #define BOOT_MS  120000 /* an emulated guest on a busy host takes its time */
 #define GRACE_MS 5000   /* for the guest to act on a kill, or to end by itself */
@@ -99,31 +98,6 @@ static void on_deadline(struct machine *m)
 	}
 }
 
-static void console_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	(void)events;
-	if (console_drain(&m->console, m->vmm->console))
-		return;
-	loop_remove(&m->loop, &m->console_watch);
-	close(m->vmm->console);
-	m->vmm->console = -1;
-}
-
-/* What the monitor says unasked is of no interest, but it must not wait for a reader. */
-static void monitor_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-	char text[4096];
-
-	(void)events;
-	while (recv(m->vmm->monitor, text, sizeof text, MSG_DONTWAIT) > 0)
-		;
-	if (events & (EPOLLHUP | EPOLLERR))
-		loop_remove(&m->loop, &m->monitor_watch);
-}
-
 static void wake_event(void *ctx, uint32_t events)
 {
 	struct machine *m = ctx;
@@ -131,25 +105,6 @@ static void wake_event(void *ctx, uint32_t events)
 
 	(void)events;
 	(void)!read(m->wake, &count, sizeof count);
-}
-
-static void vmm_event(void *ctx, uint32_t events)
-{
-	struct machine *m = ctx;
-
-	(void)events;
-	/* What the guest said before the end is still in the sockets. */
-	while (m->vmm->agent >= 0 && !m->agent_closed && !m->violation) {
-		struct pollfd p = {.fd = m->vmm->agent, .events = POLLIN};
-
-		if (poll(&p, 1, 0) <= 0)
-			break;
-		dialogue_receive(m);
-	}
-	console_drain(&m->console, m->vmm->console);
-	loop_remove(&m->loop, &m->vmm_watch);
-	m->vmm_status = proc_wait(&m->vmm->proc);
-	m->vmm_ended = true;
 }
 
 /* Milliseconds until something is due, for epoll_wait(2). */
@@ -160,7 +115,7 @@ static int time_left(const struct machine *m)
 
 	int64_t left;
 
-	next = clock_earlier(next, m->relink_ms);
+	next = clock_earlier(clock_earlier(next, rewind_next(m)), m->relink_ms);
 	if (next < 0)
 		return -1;
 	left = next - clock_ms();
@@ -186,6 +141,7 @@ static void step(struct machine *m)
 	container_due(m, now);
 	health_due(m, now);
 	snapshot_due(m, now);
+	rewind_due(m, now);
 	link_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
 		machine_end(m);
@@ -231,17 +187,8 @@ static int read_plan(struct machine *m, struct err *e)
 	return 0;
 }
 
-static int watch(struct machine *m, struct watch *w, int fd, void (*fn)(void *ctx, uint32_t events),
-        struct err *e)
-{
-	return fd < 0 || loop_add(&m->loop, w, fd, EPOLLIN, fn, m) < 0
-	               ? err_sys(e, "cannot watch the machine")
-	               : 0;
-}
-
 static int prepare(struct machine *m, struct err *e)
 {
-	struct vmm *v = m->vmm;
 	int r = console_open(&m->console, m->o->dir);
 
 	if (r < 0) {
@@ -253,18 +200,12 @@ static int prepare(struct machine *m, struct err *e)
 	if (r < 0 || m->wake < 0)
 		return err_sys(e, "cannot make the event loop");
 	proto_in_init(&m->in, PROTO_GUEST);
-	if (watch(m, &m->signal_watch, signals_watch(), signal_event, e) < 0 ||
-	        link_open(m, e) < 0 ||
-	        watch(m, &m->console_watch, v->console, console_event, e) < 0 ||
-	        watch(m, &m->vmm_watch, v->proc.pidfd, vmm_event, e) < 0)
-		return -1;
-	/* Of a machine that becomes a template, the answers to that will be read then. */
-	if (v->monitor >= 0 && m->o->plan &&
-	        watch(m, &m->monitor_watch, v->monitor, monitor_event, e) < 0)
+	if (watches_add(m, &m->signal_watch, signals_watch(), signal_event, e) < 0 ||
+	        watches_begin(m, e) < 0)
 		return -1;
 	if (!m->o->plan)
 		return 0;
-	if (m->o->volumes >= 0 && watch(m, &m->volume_watch, m->o->volumes, vol_event, e) < 0)
+	if (m->o->volumes >= 0 && watches_add(m, &m->volume_watch, m->o->volumes, vol_event, e) < 0)
 		return -1;
 	if (read_plan(m, e) < 0 || hub_listen(m, e) < 0)
 		return -1;
@@ -289,6 +230,7 @@ static void say_goodbye(struct machine *m, int status, const char *why)
 	int64_t until = clock_ms() + HOLD_MS;
 
 	snapshot_end(m);
+	rewind_end(m);
 	if (!m->reported) {
 		calls_end(m, FCVM_EX_FAIL, "the VM has ended");
 		container_over(m, status, why);

@@ -22,6 +22,7 @@ struct saving {
 	const json_t *plan;              /* as the run directory has it */
 	const struct vmm_config *config; /* of the machine */
 	int root, scratch;               /* its disks */
+	const struct warm *warm;         /* once it is well it is saved as this; or NULL */
 };
 
 struct supervise_opts {
@@ -40,8 +41,9 @@ struct supervise_opts {
 	bool restored; /* the machine goes on from a state in which its agent waits for a plan */
 	bool clone; /* and the one it goes on from was running: it needs no plan, but to be told so
 	             */
-	const char *exec; /* of a clone: a shell command, which stands for the container in front
-	                   * and whose end is the machine's; NULL: none */
+	bool healthy;     /* and was well */
+	const char *exec; /* of what a snapshot gave: a shell command, which stands for the
+	                   * container in front and whose end is the machine's; NULL: none */
 	const struct saving *saving; /* NULL: it cannot be saved */
 	bool *resumed;               /* set once that agent has answered; may be NULL */
 	/* Without a plan: called once the guest has prepared itself for plans like ready_plan and
@@ -78,6 +80,7 @@ enum role {
 	ROLE_WAIT,     /* told when the container is over */
 	ROLE_ASK,      /* waits for the agent's answer */
 	ROLE_SNAPSHOT, /* told when the snapshot is there */
+	ROLE_REWIND,   /* told when the machine is what it was */
 	ROLE_RESTART   /* told when the container runs again */
 };
 
@@ -136,6 +139,8 @@ struct machine {
 	struct proto_out first;        /* what goes to the agent before all of out */
 	bool held;                     /* and out has to wait: the guest is frozen */
 	struct snapshot_job *snapshot; /* NULL: none is being made */
+	bool warmed;                   /* what saving.warm asks for was tried */
+	struct rewind_job *rewind;     /* NULL: it does not go back to one */
 	struct proto_text control, exit_text;
 	bool agent_closed; /* nothing more to read */
 	bool agent_mute;   /* it takes nothing more */
@@ -146,6 +151,8 @@ struct machine {
 	json_int_t last_ask;
 
 	bool interactive, terminal;
+	uint8_t winsize[4]; /* as it was told last */
+	bool has_winsize;
 	bool running, paused; /* the container */
 	bool front_gone;      /* the process in the foreground has detached */
 	size_t granted[2];    /* what the guest may still send of the container's output */
@@ -195,6 +202,11 @@ void machine_end(struct machine *m); /* at once, without the guest's help */
 void machine_stop(struct machine *m, int sig, int timeout_ms); /* the container first */
 int machine_stop_signal(const struct machine *m);              /* the container's own */
 
+/* watches.c: of the monitor and its guest, as long as it runs */
+int watches_begin(struct machine *m, struct err *e);
+void watches_end(struct machine *m);
+int watches_add(struct machine *m, struct watch *w, int fd, void (*fn)(void *ctx, uint32_t events),
+        struct err *e);
 /* link.c: the stream to the agent */
 int link_open(struct machine *m, struct err *e);
 void link_renew(struct machine *m); /* after a save, which may have ended it */
@@ -202,17 +214,23 @@ void link_due(struct machine *m, int64_t now);
 
 /* dialogue.c: the agent's side */
 void dialogue_receive(struct machine *m);
+void dialogue_handle(struct machine *m);                /* what was received already */
 void dialogue_send(struct machine *m, json_t *message); /* takes the reference */
 void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uint8_t flags,
         const void *data, size_t n);
 void dialogue_signal(struct machine *m, int sig); /* to the container */
 void dialogue_plan(struct machine *m);
-/* The guest comes to rest: nothing but THAW is sent after FREEZE. False: try again later. */
-bool dialogue_freeze(struct machine *m);
+/* The guest, or only its disk, comes to rest: nothing but THAW is sent after FREEZE. False: try
+ * again later. */
+bool dialogue_freeze(struct machine *m, bool disk);
 void dialogue_thaw(struct machine *m); /* if it is, or was told to be, frozen */
 bool dialogue_pending(const struct machine *m);
 int dialogue_flush(struct machine *m);   /* 0 or -errno */
 void dialogue_resume(struct machine *m); /* the first words to a machine that was restored */
+json_t *dialogue_clone_message(const json_t *plan); /* those to a clone; NULL: no entropy */
+json_t *dialogue_time(void);                        /* the answer to a clone that asks for it */
+/* Another run of the container's streams begins, with the clients that there are. */
+void dialogue_begin_streams(struct machine *m);
 /* One frame of an exit report. The whole of it (a new reference) with *status, or NULL: there is
  * more to come, or it is none, which is a violation. */
 json_t *dialogue_exit(

@@ -166,6 +166,29 @@ static int restore(
 	return 0;
 }
 
+/* With open files, which it closes. What the monitor does not take is removed, unless it may be the
+ * pager's fault. */
+static int restore_or_remove(struct vmm *v, const struct template_wish *w,
+        const struct templates *t, const char *key, struct template_files *f, struct err *e)
+{
+	int r = restore(v, w, f, e);
+
+	template_files_close(f);
+	if (r < 0 && !w->config->pager)
+		templates_remove(t, key, NULL);
+	return r;
+}
+
+int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
+        const char *key, struct err *e)
+{
+	struct template_files f;
+
+	if (!templates_find(t, key, &f))
+		return 0;
+	return restore_or_remove(v, w, t, key, &f, e) < 0 ? -1 : 1;
+}
+
 /* A state that the monitor does not take is made anew, once. */
 static int start(struct vmm *v, const struct template_wish *w, const struct templates *t,
         const char *key, json_t *machine, struct err *e)
@@ -176,12 +199,9 @@ static int start(struct vmm *v, const struct template_wish *w, const struct temp
 	for (int tries = 0; tries < 2 && r < 0; tries++) {
 		if (have(w, t, key, machine, &f, e) < 0)
 			return -1;
-		r = restore(v, w, &f, e);
-		template_files_close(&f);
+		r = restore_or_remove(v, w, t, key, &f, e);
 		if (r < 0 && w->config->pager)
-			break; /* which may be the reason */
-		if (r < 0)
-			templates_remove(t, key, NULL);
+			break;
 	}
 	trace(r == 0 ? "template: restored" : "template: not restored");
 	return r;

@@ -5,6 +5,7 @@
 #define FCVM_TEMPLATE_H
 
 #include "sha256.h"
+#include "templates.h"
 #include "vmm.h"
 
 #include <jansson.h>
@@ -23,6 +24,11 @@ struct template_wish {
  * template_forget() takes. */
 int template_start(
         struct vmm *v, const struct template_wish *w, char key[SHA256_HEX], struct err *e);
+
+/* Starts the machine from the saved one of this key. 1: it goes on from there; 0: there is none; -1
+ * with e filled: it was not taken, and is removed. */
+int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
+        const char *key, struct err *e);
 
 /* Makes the template unless it is there: 0, or -1 with e filled. */
 int template_make(const struct template_wish *w, char key[SHA256_HEX], struct err *e);

@@ -100,6 +100,8 @@ struct vmm_ops {
 	 * to the state, until go_on(), which is for a failure as well. */
 	int (*save)(struct vmm *v, int state, int memory, struct err *e);
 	int (*go_on)(struct vmm *v, struct err *e);
+	/* Stops the guest, until go_on(). */
+	int (*stop)(struct vmm *v, struct err *e);
 	/* Ends the machine at once, without the guest's help. */
 	void (*kill)(struct vmm *v);
 	/* What the exit status of the monitor means, or NULL. May be absent, as close. */

@@ -3,6 +3,7 @@
  * told from those of its file by /proc/PID/pagemap (the kernel's Documentation/admin-guide/mm/
  * pagemap.rst), and read from the monitor's process, whose parent this one is. */
 #include "cleanup.h"
+#include "page.h"
 #include "status.h"
 #include "strv.h"
 #include "vmm.h"
@@ -15,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE    ((size_t)4096)
+#define PAGE    PAGE_BYTES
 #define CHUNK   ((size_t)1 << 20)
 #define ENTRIES ((size_t)64 << 10) /* of the page map, at once */
 
@@ -30,11 +31,6 @@ struct copy {
 	uint64_t start; /* address of the memory in the monitor's process */
 	char *buf;      /* CHUNK bytes */
 };
-
-static bool is_zero(const char *page)
-{
-	return *page == 0 && !memcmp(page, page + 1, PAGE - 1);
-}
 
 static int put_zeros(const struct copy *c, const char *zeros, size_t n, uint64_t at)
 {
@@ -51,10 +47,10 @@ static int put(const struct copy *c, size_t n, uint64_t at, bool there)
 	size_t from = 0, to;
 
 	for (; from < n; from = to) {
-		bool zero = is_zero(c->buf + from);
+		bool zero = page_is_zero(c->buf + from);
 
 		to = from + PAGE;
-		while (to < n && is_zero(c->buf + to) == zero)
+		while (to < n && page_is_zero(c->buf + to) == zero)
 			to += PAGE;
 		if (zero ? put_zeros(c, c->buf + from, to - from, at + from) < 0
 		         : !there && pwrite(c->to, c->buf + from, to - from, (off_t)(at + from)) !=

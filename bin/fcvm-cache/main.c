@@ -6,12 +6,10 @@
 #include "status.h"
 #include "verbs.h"
 
-#include <inttypes.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define AT(field) offsetof(struct cache_opts, field)
 
@@ -52,23 +50,10 @@ static bool ticked(bool now)
 	return ever;
 }
 
-/* At most ten times a second. */
 static void tick(const char *what, uint64_t done, uint64_t total)
 {
-	static struct timespec last;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < 100)
-		return;
-	last = now;
-	ticked(true);
-	if (!total && !done)
-		progress("%s", what);
-	else if (total)
-		progress("%s: %" PRIu64 " of %" PRIu64 " MiB", what, done >> 20, total >> 20);
-	else
-		progress("%s: %" PRIu64 " MiB", what, done >> 20);
+	if (progress_bytes(what, done, total))
+		ticked(true);
 }
 
 static int verb_pull(struct store *s, const struct cache_opts *o, char **args, struct err *e)

@@ -188,5 +188,6 @@ json_t *plan_life(const struct plan_opts *o, const struct plan_image *im, struct
 	if (!(restart = restart_part(o, e)) || !(log = log_part(o, e)) ||
 	        !(health = health_part(o, im, e)))
 		return NULL;
-	return json_pack("{s:O, s:O, s:O}", "restart", restart, "log", log, "health", health);
+	return json_pack("{s:O, s:O, s:O, s:b}", "restart", restart, "log", log, "health", health,
+	        "warm", (int)o->warm);
 }

@@ -157,6 +157,25 @@ static json_t *machine_part(const struct plan_opts *o)
 	        "jailer", (int)o->jailer, "accel", unless_auto(o->accel));
 }
 
+/* Only the image may know. */
+static int check_warm(
+        const struct plan_opts *o, const json_t *life, const json_t *volumes, struct err *e)
+{
+	if (!o->warm)
+		return 0;
+	if (o->volume.n)
+		return err_set(e, FCVM_EX_USAGE, "--warm and --volume exclude each other");
+	if (json_array_size(volumes))
+		return err_set(e, FCVM_EX_USAGE,
+		        "--warm cannot keep the image's volumes: say --image-volume tmpfs or "
+		        "ignore");
+	if (json_is_object(json_object_get(life, "health")))
+		return 0;
+	return err_set(e, FCVM_EX_USAGE,
+	        "--warm needs to know when the container is well: say --health-cmd or "
+	        "--health-check");
+}
+
 json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *name,
         char **caller_env, struct err *e)
 {
@@ -170,7 +189,8 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 	        !(proc = process(o, &im, hostname, caller_env, e)) ||
 	        !(mounts = plan_mounts(o, &im, e)) || !(annotations = plan_annotations(o, e)) ||
 	        !(labels = plan_labels(o, &im, e)) || !(life = plan_life(o, &im, e)) ||
-	        !(network = plan_network(o, &im, e)) || !(volumes = plan_volumes(o, &im, e)))
+	        !(network = plan_network(o, &im, e)) || !(volumes = plan_volumes(o, &im, e)) ||
+	        check_warm(o, life, volumes, e) < 0)
 		return NULL;
 	own = fcvm_part(o, &im);
 	json_object_update(own, life);

@@ -131,6 +131,8 @@ static const struct opt run_table[] = {
                 false},
         {0, "no-snapshot", NULL, "boot the machine instead of restoring a prepared one", OPT_FLAG,
                 O(no_snapshot), false},
+        {0, "warm", NULL, "go on from the started, healthy container of an equal run", OPT_FLAG,
+                O(warm), false},
         {0, "strace-agent", NULL, "trace the guest agent on the VM's console", OPT_FLAG,
                 O(strace_agent), false},
         {0, "setup", NULL, "run 'fcvm setup' first if it has not been run", OPT_FLAG, O(setup),
@@ -191,6 +193,8 @@ static int check_words(const struct plan_opts *o, struct err *e)
 		return -1;
 	if (o->image_volume && one_of("--image-volume", o->image_volume, image_volumes, e) < 0)
 		return -1;
+	if (o->warm && o->no_snapshot)
+		return err_set(e, FCVM_EX_USAGE, "--warm and --no-snapshot exclude each other");
 	if (o->wait && !o->detach)
 		return err_set(e, FCVM_EX_USAGE, "--wait goes with --detach");
 	if (o->replace && !(o->name && *o->name))

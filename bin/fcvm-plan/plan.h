@@ -34,7 +34,8 @@ struct plan_opts {
 	        *health_start_period;
 	uint64_t stop_timeout, cpu_milli, memory, rootfs_size, health_retries, mtu;
 	bool detach, replace, no_healthcheck, publish_all;
-	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, strace_agent, setup;
+	bool privileged, read_only, init, rm, interactive, tty, no_snapshot, warm, strace_agent,
+	        setup;
 	bool tls_verify, jailer;
 	struct strv env, env_file, cap_add, cap_drop, tmpfs, ulimit, label, annotation, publish,
 	        volume, mount, log_opt, expose, dns, dns_search, dns_option, add_host,

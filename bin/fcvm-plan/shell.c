@@ -16,10 +16,9 @@ static bool is_set(const char *variable)
 	return v && *v && strcmp(v, "0") != 0;
 }
 
-/* Templates are used by those who ask for them. */
 static bool no_snapshot(const struct plan_opts *o)
 {
-	return o->no_snapshot || is_set("FCVM_NO_SNAPSHOT") || !is_set("FCVM_SNAPSHOT");
+	return o->no_snapshot || is_set("FCVM_NO_SNAPSHOT");
 }
 
 static void each(struct strv *args, const char *option, const struct strv *values)
@@ -74,10 +73,8 @@ char *plan_options_shell(const struct plan_opts *o)
 	shquote_assign(f, "tls_verify", o->tls_verify ? "true" : "false");
 	shquote_assign(f, "setup", o->setup ? "1" : "0");
 	shquote_assign(f, "no_snapshot", no_snapshot(o) ? "1" : "0");
+	shquote_assign(f, "warm", o->warm ? "1" : "0");
 	shquote_assign(f, "strace_agent", o->strace_agent ? "1" : "0");
-	shquote_assign(f, "hypervisor", o->hypervisor);
-	shquote_assign(f, "accel", o->accel);
-	shquote_assign(f, "network", o->network);
 	shquote_assign_list(f, "net_args", &net);
 	shquote_assign_list(f, "vol_args", &o->volume);
 	shquote_assign(f, "image_volumes",

@@ -15,9 +15,13 @@
 #define O(member) offsetof(struct tool_opts, member)
 
 static const struct opt table[] = {
-        {0, "tag", "TAG", "create: the snapshot's name (default: the VM's)", OPT_STR, O(tag),
-                false},
+        {0, "tag", "TAG",
+                "create, restore, import: the snapshot's name (default: the VM's, or that it had)",
+                OPT_STR, O(tag), false},
         {0, "stop", NULL, "create: end the VM when it is saved", OPT_FLAG, O(stop), false},
+        {0, "disk-only", NULL, "create: save the disk without the memory", OPT_FLAG, O(disk_only),
+                false},
+        {0, "in-place", NULL, "restore: the VM itself goes back", OPT_FLAG, O(in_place), false},
         {0, "name", "NAME", "run: the clone's name (default: a random one)", OPT_STR, O(name),
                 false},
         {'p', "publish", "SPEC", "run: publish a port (default: those of the VM)", OPT_LIST,
@@ -30,33 +34,32 @@ static const struct opt table[] = {
                 O(exec), false},
         {'n', "count", "N", "run: so many clones at once, NAME-1 to NAME-N", OPT_U64, O(count),
                 false},
+        {0, "force", NULL, "export, import: replace what is there", OPT_FLAG, O(force), false},
+        {0, "limit", "SIZE", "import: what it may unpack to (default: what is free)", OPT_SIZE,
+                O(limit), false},
+        {'v', "volume", "SPEC", NULL, OPT_LIST, O(volume), true},
         {'a', "all", NULL, "prune: all of them", OPT_FLAG, O(all), false},
         {0, "json", NULL, "print JSON", OPT_FLAG, O(json), false},
-        {'q', "quiet", NULL, "ls: print tags only; rm, prune: nothing", OPT_FLAG, O(quiet), false},
+        {'q', "quiet", NULL, "ls: print tags only; the others: nothing", OPT_FLAG, O(quiet), false},
         OPT_END,
 };
 
 static const struct opt_spec spec = {
-        .usage = "fcvm-snapshot create|ls|inspect|rm|prune|options|plan [options] [VM|TAG…]",
+        .usage =
+                "fcvm-snapshot create|restore|ls|inspect|rm|prune|export|import|serve|options|plan "
+                "[options] "
+                "[VM|TAG|FILE…]",
         .summary = "Saves VMs that run, and shows and removes what was saved. "
                    "'fcvm snapshot run TAG' goes on from one.",
         .table = table,
 };
 
-const char *tool_word(char **words, const char *verb, const char *what, struct err *e)
-{
-	if (words[0] && !words[1])
-		return words[0];
-	err_set(e, FCVM_EX_USAGE, "%s takes one %s", verb, what);
-	return NULL;
-}
-
 static tool_verb *find(const char *name, struct err *e)
 {
-	static const char *const names[] = {
-	        "create", "ls", "inspect", "rm", "prune", "options", "plan", NULL};
-	static tool_verb *const verbs[] = {
-	        tool_create, tool_ls, tool_inspect, tool_rm, tool_prune, tool_options, tool_plan};
+	static const char *const names[] = {"create", "restore", "ls", "inspect", "rm", "prune",
+	        "export", "import", "serve", "options", "plan", NULL};
+	static tool_verb *const verbs[] = {tool_create, tool_restore, tool_ls, tool_inspect,
+	        tool_rm, tool_prune, tool_export, tool_import, tool_serve, tool_options, tool_plan};
 	int i = opt_verb(&spec, name, names, e);
 
 	return i < 0 ? NULL : verbs[i];
@@ -114,6 +117,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	r = run(argc, argv, &o, &e);
 	strv_free(&o.publish);
+	strv_free(&o.volume);
 	if (r >= 0 || e.status == FCVM_EX_OK)
 		return r < 0 ? FCVM_EX_OK : r;
 	return msg_err(&e);

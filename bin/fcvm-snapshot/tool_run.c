@@ -57,6 +57,11 @@ static void publish(const json_t *meta, const struct tool_opts *o, struct strv *
 
 static int check(const struct tool_opts *o, struct err *e)
 {
+	if (o->volume.n)
+		return err_set(e, FCVM_EX_USAGE,
+		        "--volume %s: a clone has the volumes of the VM that was saved, and no "
+		        "others",
+		        o->volume.v[0]);
 	if (o->count < 1 || o->count > COUNT_MAX)
 		return err_set(e, FCVM_EX_USAGE, "--count must be from 1 to %d", COUNT_MAX);
 	if (o->count > 1 && !o->detach && !o->exec)
@@ -77,11 +82,14 @@ int tool_options(const struct snapshots *s, const struct tool_opts *o, char **wo
 	auto_strv struct strv args = {0};
 	struct snapshot found;
 	char count[24];
-	bool network;
+	bool network, volumes, disk;
 
 	if (!tag || check(o, e) < 0 || snapshots_find(s, tag, &found, e) < 0)
 		return -1;
 	network = json_is_true(json_object_get(json_object_get(found.meta, "machine"), "network"));
+	disk = snapshot_is_disk(found.meta);
+	/* One that boots may have what the other had not. */
+	network |= disk && (o->publish.n || o->network);
 	if (!network && (o->publish.n || (o->network && strcmp(o->network, "none") != 0))) {
 		snapshot_close(&found);
 		return err_set(e, FCVM_EX_USAGE,
@@ -97,12 +105,14 @@ int tool_options(const struct snapshots *s, const struct tool_opts *o, char **wo
 		strv_add(&args, "--detach");
 	if (o->rm)
 		strv_add(&args, "--rm");
+	volumes = json_array_size(json_object_get(found.meta, "volumes")) > 0;
 	snapshot_close(&found);
 	snprintf(count, sizeof count, "%llu", (unsigned long long)o->count);
 	shquote_assign(stdout, "tag", tag);
 	shquote_assign(stdout, "count", count);
 	shquote_assign(stdout, "exec", o->exec);
-	shquote_assign(stdout, "has_network", network ? "1" : "0");
+	shquote_assign(stdout, "has_network", network && !disk ? "1" : "0");
+	shquote_assign(stdout, "has_volumes", volumes ? "1" : "0");
 	shquote_assign(stdout, "clone_rm", o->rm ? "1" : "0");
 	shquote_assign_list(stdout, "run_args", &args);
 	return FCVM_EX_OK;

@@ -46,22 +46,29 @@ static const char *reference(const struct template_entry *t)
 	return text ? text : "-";
 }
 
+/* Whether its container had been started. */
+static bool is_warm(const struct template_entry *t)
+{
+	return json_is_true(member(t, "warm"));
+}
+
 static void print_row(const struct template_entry *t)
 {
 	char when[SHOW_UTC];
 
 	show_utc(when, t->used);
-	printf("%.12s  %4lld  %6lldM  %7.1fM  %-20s  %s\n", t->key,
-	        (long long)json_integer_value(member(t, "cpus")),
+	printf("%.12s  %-4s  %4lld  %6lldM  %7.1fM  %-20s  %s\n", t->key,
+	        is_warm(t) ? "warm" : "new", (long long)json_integer_value(member(t, "cpus")),
 	        (long long)json_integer_value(member(t, "memory")) >> 20,
 	        (double)t->bytes / (1 << 20), when, t->doc ? reference(t) : "(damaged)");
 }
 
 static json_t *describe(const struct template_entry *t)
 {
-	return json_pack("{s:s, s:s, s:O?, s:O?, s:I, s:I, s:b}", "template", t->key, "image",
-	        reference(t), "cpus", member(t, "cpus"), "memory", member(t, "memory"), "bytes",
-	        (json_int_t)t->bytes, "used", (json_int_t)t->used, "damaged", t->doc == NULL);
+	return json_pack("{s:s, s:s, s:b, s:O?, s:O?, s:I, s:I, s:b}", "template", t->key, "image",
+	        reference(t), "warm", (int)is_warm(t), "cpus", member(t, "cpus"), "memory",
+	        member(t, "memory"), "bytes", (json_int_t)t->bytes, "used", (json_int_t)t->used,
+	        "damaged", t->doc == NULL);
 }
 
 static int verb_ls(
@@ -76,8 +83,8 @@ static int verb_ls(
 	if (templates_list(t, &list, &n, e) < 0)
 		return -1;
 	if (!o->json && !o->quiet)
-		printf("%-12s  %4s  %7s  %8s  %-20s  %s\n", "TEMPLATE", "CPUS", "MEMORY", "SIZE",
-		        "USED", "IMAGE");
+		printf("%-12s  %-4s  %4s  %7s  %8s  %-20s  %s\n", "TEMPLATE", "KIND", "CPUS",
+		        "MEMORY", "SIZE", "USED", "IMAGE");
 	for (size_t i = n; i-- > 0;) { /* the last used first */
 		if (o->json)
 			json_array_append_new(

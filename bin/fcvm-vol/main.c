@@ -6,6 +6,7 @@
 #include "msg.h"
 #include "opt.h"
 #include "status.h"
+#include "vol_clone.h"
 #include "vol_keeper.h"
 #include "vol_mount.h"
 #include "vol_spec.h"
@@ -17,13 +18,15 @@
 #include <sys/socket.h>
 
 struct opts {
-	const char *image_volumes;
+	const char *image_volumes, *snapshot;
 	bool remove, json, check;
 };
 
 static const struct opt table[] = {
         {0, "image-volumes", "PLAN", "an anonymous volume for each that this plan's image declares",
                 OPT_STR, offsetof(struct opts, image_volumes), false},
+        {0, "snapshot", "TAG", "the volumes of that snapshot, as its VM had them", OPT_STR,
+                offsetof(struct opts, snapshot), false},
         {0, "rm", NULL, "remove anonymous volumes when PROGRAM has ended", OPT_FLAG,
                 offsetof(struct opts, remove), false},
         {0, "check", NULL, "only say whether the volumes could be served; no PROGRAM", OPT_FLAG,
@@ -46,6 +49,7 @@ struct vols {
 	struct volume_use uses[VOL_MAX];
 	int locks[VOL_MAX];
 	size_t n_locks;
+	struct vol_clone *clone; /* NULL: they begin anew */
 };
 
 static int too_many(struct err *e)
@@ -108,9 +112,9 @@ static int take_words(struct vols *all, int i, int argc, char **argv, bool check
 static int use_named(struct vols *all, struct vol_spec *v, bool temporary, struct err *e)
 {
 	struct volume_use *u = &all->uses[all->n_locks];
-	bool anonymous = !*v->name;
+	bool anonymous = v->anonymous;
 
-	if (volumes_use(v->name, temporary && anonymous, u, e) < 0)
+	if (volumes_use(anonymous ? "" : v->name, temporary && anonymous, u, e) < 0)
 		return -1;
 	all->locks[all->n_locks++] = u->lock;
 	v->copy_up = v->copy_up && u->empty;
@@ -124,10 +128,12 @@ static int use_named(struct vols *all, struct vol_spec *v, bool temporary, struc
 /* Host paths first: nothing is made for a line that cannot run. */
 static int check_paths(struct vols *all, struct err *e)
 {
-	if (vol_specs_sort(all->v, all->n, e) < 0)
+	/* Those of a snapshot are in the order that its machine knows. */
+	if (!all->clone && vol_specs_sort(all->v, all->n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all->n; i++)
-		if (!all->v[i].name && vol_spec_check(&all->v[i], e) < 0)
+		if ((!all->v[i].name && vol_spec_check(&all->v[i], e) < 0) ||
+		        (all->clone && vol_clone_check(all->clone, i, &all->v[i], e) < 0))
 			return -1;
 	return 0;
 }
@@ -154,14 +160,16 @@ static json_t *document(const struct vols *all)
 		json_array_append_new(options, json_string(v->readonly ? "ro" : "rw"));
 		for (size_t k = 0; k < v->options.n; k++)
 			json_array_append_new(options, json_string(v->options.v[k]));
-		json_array_append_new(
-		        list, json_pack("{s:s, s:o, s:s, s:s, s:b, s:o, s:b}", "destination",
-		                      v->target, "source", source ? source : json_string("?"),
-		                      "name", v->name ? v->name : "", "type",
-		                      v->file ? "file" : "directory", "readonly", (int)v->readonly,
-		                      "options", options, "copyUp", (int)(v->copy_up && !v->file)));
+		json_array_append_new(list,
+		        json_pack("{s:s, s:o, s:s, s:b, s:s, s:s, s:b, s:o, s:b}", "destination",
+		                v->target, "source", source ? source : json_string("?"), "name",
+		                v->name ? v->name : "", "anonymous", (int)v->anonymous, "words",
+		                v->words ? v->words : "", "type", v->file ? "file" : "directory",
+		                "readonly", (int)v->readonly, "options", options, "copyUp",
+		                (int)(v->copy_up && !v->file)));
 	}
-	return json_pack("{s:o}", "volumes", list);
+	return json_pack(
+	        "{s:o, s:s*}", "volumes", list, "snapshot", all->clone ? all->clone->id : NULL);
 }
 
 static int tell(const struct vols *all, bool print, struct err *e)
@@ -184,22 +192,56 @@ static int inherit(int *fd, struct err *e)
 	                                                        : 0;
 }
 
+/* What a clone cannot go on with is said, and no failure: it is as when a file server was away. */
+static void say_lost(const struct vols *all, char (*lost)[VOL_LOST_MAX])
+{
+	for (size_t i = 0; lost && i < all->n; i++)
+		if (*lost[i])
+			msg("note: the volume at %s: %s", all->v[i].target, lost[i]);
+}
+
 static int serve(struct vols *all, char *title, size_t title_size, struct err *e)
 {
+	char(*lost)[VOL_LOST_MAX] = vol_clone_lost(all->clone, all->n);
 	struct vol_keeper k = {.v = all->v,
 	        .n = all->n,
 	        .locks = all->locks,
 	        .n_locks = all->n_locks,
+	        .saved = all->clone ? all->clone->saved : NULL,
+	        .lost = lost,
 	        .title = title,
 	        .title_size = title_size};
 	int pair[2], r;
 
+	if (all->clone && !lost)
+		return err_sys(e, "cannot start the volumes");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "cannot make a socket pair");
 	k.machine = pair[1];
 	r = vol_keeper_start(&k, e);
 	close(pair[1]);
-	return r < 0 ? -1 : inherit(&pair[0], e);
+	if (r < 0)
+		return -1;
+	say_lost(all, lost);
+	return inherit(&pair[0], e);
+}
+
+/* The words, or the snapshot's. */
+static int take(struct vols *all, const struct opts *o, int i, int argc, char **argv, struct err *e)
+{
+	i = take_words(all, i, argc, argv, o->check, e);
+	if (i < 0)
+		return -1;
+	if (o->snapshot && (all->n || o->image_volumes))
+		return opt_usage(&spec, e, "--snapshot has its own volumes");
+	if (o->snapshot) {
+		all->clone = xcalloc(1, sizeof *all->clone);
+		if (vol_clone_read(all->clone, o->snapshot, all->v, &all->n, e) < 0)
+			return -1;
+	}
+	if (o->image_volumes && add_image_volumes(all, o->image_volumes, e) < 0)
+		return -1;
+	return i;
 }
 
 static int run(int argc, char **argv, struct err *e)
@@ -214,8 +256,8 @@ static int run(int argc, char **argv, struct err *e)
 	/* The parser has eaten the "--" that ends the options where no volume comes first. */
 	if (i > 0 && i < argc && !strcmp(argv[i - 1], "--"))
 		i--;
-	i = take_words(all, i, argc, argv, o.check, e);
-	if (i < 0 || (o.image_volumes && add_image_volumes(all, o.image_volumes, e) < 0))
+	i = take(all, &o, i, argc, argv, e);
+	if (i < 0)
 		return -1;
 	if (o.check)
 		return check_paths(all, e);

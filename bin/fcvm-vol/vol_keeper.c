@@ -6,6 +6,7 @@
 #include "loop.h"
 #include "status.h"
 #include "vol_server.h"
+#include "volwire.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -31,26 +32,53 @@ struct keeper {
 	struct watch machine;
 };
 
+/* Who asked waits for the answer. */
+static void save(struct keeper *k, const struct volwire_order *o, int fd)
+{
+	struct volwire_answer a = {0, o->index, 0};
+	const struct vol_server *server = &k->all[le32toh(o->index)].server;
+	int64_t r = le32toh(o->what) == VOLWIRE_COPY
+	                    ? vol_server_copy(server, fd)
+	                    : vol_server_save(server, fd, (off_t)le64toh(o->at));
+
+	close(fd);
+	a.result = (int64_t)htole64((uint64_t)r);
+	send(k->in->machine, &a, sizeof a, MSG_NOSIGNAL);
+}
+
+static bool obey(struct keeper *k, const struct volwire_order *o, size_t n, int fd)
+{
+	uint32_t index = le32toh(o->index);
+
+	if (n < sizeof o->index || index >= k->in->n || k->all[index].server.control < 0)
+		return false;
+	if (n == sizeof o->index) {
+		vol_server_session(&k->all[index].server, fd);
+		return true;
+	}
+	if (n != sizeof *o ||
+	        (le32toh(o->what) != VOLWIRE_SAVE && le32toh(o->what) != VOLWIRE_COPY))
+		return false;
+	save(k, o, fd);
+	return true;
+}
+
 /* The end of the machine is the end of all: the servers die with this process. */
 static void from_machine(void *ctx, uint32_t events)
 {
 	struct keeper *k = ctx;
-	uint32_t index;
+	struct volwire_order o;
 	int fds[FDS_MAX];
 	size_t n_fds = 0;
-	ssize_t n = fds_receive(k->in->machine, &index, sizeof index, fds, &n_fds, MSG_DONTWAIT);
+	ssize_t n = fds_receive(k->in->machine, &o, sizeof o, fds, &n_fds, MSG_DONTWAIT);
 
 	(void)events;
 	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n <= 0)
 		_exit(0);
-	index = le32toh(index);
-	if (n == sizeof index && n_fds == 1 && index < k->in->n &&
-	        k->all[index].server.control >= 0) {
-		vol_server_session(&k->all[index].server, fds[0]);
+	if (n_fds == 1 && obey(k, &o, (size_t)n, fds[0]))
 		return;
-	}
 	/* Nobody will serve it, and the other end hears so. */
 	for (size_t i = 0; i < n_fds; i++)
 		close(fds[i]);
@@ -77,6 +105,17 @@ static void server_ended(void *ctx, uint32_t events)
 	send(s->k->in->machine, text, strlen(text), MSG_NOSIGNAL);
 }
 
+static int start_one(struct keeper *k, size_t i, struct err *e)
+{
+	const struct vol_keeper *in = k->in;
+	struct vol_server *server = &k->all[i].server;
+
+	if (!in->saved)
+		return vol_server_start(&in->v[i], in->title, in->title_size, server, e);
+	return vol_server_start_saved(
+	        &in->v[i], &in->saved[i], in->title, in->title_size, server, in->lost[i], e);
+}
+
 static int start_all(struct keeper *k, struct err *e)
 {
 	int r = loop_init(&k->loop);
@@ -85,7 +124,7 @@ static int start_all(struct keeper *k, struct err *e)
 		struct served *s = &k->all[i];
 
 		*s = (struct served){.k = k, .v = &k->in->v[i], .server = VOL_SERVER_NONE};
-		if (vol_server_start(s->v, k->in->title, k->in->title_size, &s->server, e) < 0)
+		if (start_one(k, i, e) < 0)
 			return -1;
 		r = loop_add(&k->loop, &s->w, s->server.pidfd, EPOLLIN, server_ended, s);
 	}
@@ -112,7 +151,7 @@ static void serve(void *ctx, int report)
 
 int vol_keeper_start(struct vol_keeper *k, struct err *e)
 {
-	int keep[VOL_MAX + 1];
+	int keep[3 * VOL_MAX + 1];
 	auto_fd int report = -1;
 	struct helper h = {.program = "fcvm-vol",
 	        .name = "keeper",
@@ -125,6 +164,10 @@ int vol_keeper_start(struct vol_keeper *k, struct err *e)
 	keep[h.n_keep++] = k->machine;
 	for (size_t i = 0; i < k->n_locks; i++)
 		keep[h.n_keep++] = k->locks[i];
+	for (size_t i = 0; k->saved && i < k->n; i++) {
+		keep[h.n_keep++] = k->saved[i].fd;
+		keep[h.n_keep++] = k->saved[i].copy;
+	}
 	if (helper_start(&h, &report, e) < 0)
 		return -1;
 	return helper_wait(report, h.name, e);

@@ -5,7 +5,7 @@
 #define FCVM_VOL_KEEPER_H
 
 #include "err.h"
-#include "vol_spec.h"
+#include "vol_server.h"
 
 struct vol_keeper {
 	const struct vol_spec *v;
@@ -13,6 +13,8 @@ struct vol_keeper {
 	int machine;      /* its end of the socket that PROGRAM gets */
 	const int *locks; /* of named volumes, to be held */
 	size_t n_locks;
+	const struct vol_saved *saved; /* one a volume; NULL: they begin anew */
+	char (*lost)[VOL_LOST_MAX];    /* with saved; in memory that is shared with a child */
 	char *title;
 	size_t title_size;
 };

@@ -99,7 +99,7 @@ static int serve(const struct vol_spec *v, const char *at, int dev, int wire, st
 	}
 	pthread_detach(t);
 	fuserelay_widen_reads(AT_FDCWD, at);
-	return fuserelay_run(dev, wire, e);
+	return fuserelay_run(dev, wire, -1, e);
 }
 
 static int start(const struct vol_spec *v, const char *at, struct err *e)

@@ -52,14 +52,15 @@ static const int calls[] = {
         SCMP_SYS(inotify_rm_watch),
         /* files */
         SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(fstatfs),
-        SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(getdents64),
-        SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(unlinkat), SCMP_SYS(renameat),
-        SCMP_SYS(renameat2), SCMP_SYS(linkat), SCMP_SYS(symlinkat), SCMP_SYS(readlinkat),
-        SCMP_SYS(fchownat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(truncate),
-        SCMP_SYS(ftruncate), SCMP_SYS(utimensat), SCMP_SYS(fallocate), SCMP_SYS(copy_file_range),
-        SCMP_SYS(setxattr), SCMP_SYS(getxattr), SCMP_SYS(listxattr), SCMP_SYS(removexattr),
-        SCMP_SYS(fcntl), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(umask),
-        SCMP_SYS(setfsuid), SCMP_SYS(setfsgid),
+        SCMP_SYS(statx), SCMP_SYS(memfd_create), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+        SCMP_SYS(lseek), SCMP_SYS(getdents64), SCMP_SYS(mkdirat), SCMP_SYS(mknodat),
+        SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(linkat),
+        SCMP_SYS(symlinkat), SCMP_SYS(readlinkat), SCMP_SYS(fchownat), SCMP_SYS(chmod),
+        SCMP_SYS(fchmodat), SCMP_SYS(truncate), SCMP_SYS(ftruncate), SCMP_SYS(utimensat),
+        SCMP_SYS(fallocate), SCMP_SYS(copy_file_range), SCMP_SYS(setxattr), SCMP_SYS(getxattr),
+        SCMP_SYS(listxattr), SCMP_SYS(removexattr), SCMP_SYS(fcntl), SCMP_SYS(flock),
+        SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(umask), SCMP_SYS(setfsuid),
+        SCMP_SYS(setfsgid),
         /* threads and memory */
         SCMP_SYS(futex), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
         SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
@@ -74,7 +75,7 @@ static const int calls[] = {
 static int with_arguments(scmp_filter_ctx f)
 {
 	static const unsigned long ioctls[] = {
-	        FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR};
+	        FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR, FICLONE};
 	const uint64_t new_ns = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID |
 	                        CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

@@ -4,6 +4,7 @@
 #include "fds.h"
 #include "helper.h"
 #include "status.h"
+#include "vs_save.h"
 #include "xio.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,8 +22,15 @@
 
 struct start {
 	const struct vol_spec *v;
+	const struct vol_saved *saved; /* or NULL */
+	struct vs_loss *loss;          /* in memory that both have */
 	int control;
-	pid_t parent;
+};
+
+/* To the server: what is to be done with the descriptor that comes along. */
+struct order {
+	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY } what;
+	int64_t at;
 };
 
 struct session {
@@ -57,22 +66,35 @@ static bool begin_session(struct session *s, int wire)
 	return s->running;
 }
 
+static bool save(struct session *s, int control, int fd, const struct order *o)
+{
+	int64_t r = -EBUSY;
+
+	if (o->what == ORDER_COPY)
+		r = vol_copy_out(s->vs.root, fd);
+	else if (s->running && o->at >= 0)
+		r = vs_save(&s->vs, fd, o->at);
+	close(fd);
+	return send(control, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
+}
+
 /* Until whoever started it closes the control socket. */
 static void sessions(struct session *s, int control)
 {
 	int fds[FDS_MAX];
 	size_t n_fds;
-	char text[16];
+	struct order o;
+	bool go_on = true;
 
-	for (;;) {
-		ssize_t n = fds_receive(control, text, sizeof text, fds, &n_fds, 0);
+	while (go_on) {
+		ssize_t n = fds_receive(control, &o, sizeof o, fds, &n_fds, 0);
 
 		if (n == -EINTR)
 			continue;
-		if (n <= 0 || n_fds != 1)
+		if (n != sizeof o || n_fds != 1)
 			break;
-		if (!begin_session(s, fds[0]))
-			break;
+		go_on = o.what == ORDER_SESSION ? begin_session(s, fds[0])
+		                                : save(s, control, fds[0], &o);
 	}
 	end_session(s);
 }
@@ -128,6 +150,34 @@ static int confine(struct start *st, int report, struct session *s, struct err *
 	return 0;
 }
 
+static int load(const struct start *st, struct session *s, struct err *e)
+{
+	auto_free char *data = st->saved ? malloc(st->saved->size + 1) : NULL;
+	size_t have = 0;
+	int r = 0;
+
+	if (!st->saved)
+		return 0;
+	while (data && r == 0 && have < st->saved->size) {
+		ssize_t n = pread(st->saved->fd, data + have, st->saved->size - have,
+		        st->saved->at + (off_t)have);
+
+		if (n > 0)
+			have += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			r = n < 0 ? -errno : -EBADMSG;
+	}
+	if (r == 0 && st->saved->copy >= 0)
+		r = vol_copy_in(st->saved->copy, s->vs.root);
+	if (r == 0)
+		r = data ? vs_load(&s->vs, data, have, st->saved->copied, st->loss) : -ENOMEM;
+	close(st->saved->fd);
+	if (st->saved->copy >= 0)
+		close(st->saved->copy);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot go on from what was saved") : 0;
+}
+
 static void run(void *ctx, int report)
 {
 	struct start *st = ctx;
@@ -137,6 +187,8 @@ static void run(void *ctx, int report)
 
 	umask(0);
 	r = confine(st, report, &s, &e);
+	if (r == 0)
+		r = load(st, &s, &e);
 	if (!helper_tell(report, r < 0 ? &e : NULL) || r < 0)
 		return;
 	close(report);
@@ -151,26 +203,28 @@ static int finish_start(const struct vol_spec *v, int report, pid_t pid, struct 
 	return helper_wait(report, "volume server", e);
 }
 
-int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
-        struct vol_server *out, struct err *e)
+static int start(
+        struct start *st, char *title, size_t title_size, struct vol_server *out, struct err *e)
 {
-	int pair[2];
+	const struct vol_spec *v = st->v;
+	int pair[2], keep[3];
 	auto_fd int report = -1;
-	struct start st = {.v = v};
 	struct helper h = {.program = "fcvm-vol",
 	        .name = "volume",
-	        .n_keep = 1,
+	        .keep = keep,
+	        .n_keep = st->saved ? 3 : 1,
 	        .title = title,
 	        .title_size = title_size,
 	        .pid = &out->pid,
 	        .pidfd = &out->pidfd,
 	        .fn = run,
-	        .ctx = &st};
+	        .ctx = st};
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "cannot make a socket pair");
-	st.control = pair[1];
-	h.keep = &pair[1];
+	st->control = keep[0] = pair[1];
+	keep[1] = st->saved ? st->saved->fd : -1;
+	keep[2] = st->saved ? st->saved->copy : -1;
 	out->control = pair[0];
 	if (helper_start(&h, &report, e) < 0 || finish_start(v, report, out->pid, e) < 0) {
 		close(pair[0]);
@@ -182,9 +236,73 @@ int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
 	return 0;
 }
 
+int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
+        struct vol_server *out, struct err *e)
+{
+	return start(&(struct start){.v = v}, title, title_size, out, e);
+}
+
+static void say(const struct vs_loss *loss, char text[VOL_LOST_MAX])
+{
+	int n = 0;
+
+	*text = 0;
+	if (loss->files)
+		n = snprintf(text, VOL_LOST_MAX,
+		        "open files that cannot be found and opened again, and are stale (ESTALE): "
+		        "%u%s",
+		        loss->files,
+		        loss->too_large ? ", some without a name and too large to be saved" : "");
+	if (loss->locks)
+		snprintf(text + n, VOL_LOST_MAX - (size_t)n,
+		        "%slocks that others have now, so that whoever had these files open can "
+		        "neither read nor write them (EIO): %u",
+		        n ? "; " : "", loss->locks);
+}
+
+int vol_server_start_saved(const struct vol_spec *v, const struct vol_saved *saved, char *title,
+        size_t title_size, struct vol_server *out, char lost[VOL_LOST_MAX], struct err *e)
+{
+	struct vs_loss *loss =
+	        mmap(NULL, sizeof *loss, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	if (loss == MAP_FAILED)
+		return err_sys(e, "cannot start the server of a volume");
+	r = start(&(struct start){.v = v, .saved = saved, .loss = loss}, title, title_size, out, e);
+	say(loss, lost);
+	munmap(loss, sizeof *loss);
+	return r;
+}
+
+static int64_t ask(const struct vol_server *server, struct order o, int fd)
+{
+	int64_t answer;
+	ssize_t n;
+	int r = fds_send(server->control, &o, sizeof o, &fd, 1);
+
+	if (r < 0)
+		return r;
+	do
+		n = recv(server->control, &answer, sizeof answer, 0);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof answer ? answer : -EPIPE;
+}
+
+int64_t vol_server_save(const struct vol_server *server, int fd, off_t at)
+{
+	return ask(server, (struct order){ORDER_SAVE, at}, fd);
+}
+
+int64_t vol_server_copy(const struct vol_server *server, int dir)
+{
+	return ask(server, (struct order){ORDER_COPY, 0}, dir);
+}
+
 int vol_server_session(const struct vol_server *server, int wire)
 {
-	int r = fds_send(server->control, "session", 7, &wire, 1);
+	const struct order o = {ORDER_SESSION, 0};
+	int r = fds_send(server->control, &o, sizeof o, &wire, 1);
 
 	close(wire);
 	return r;

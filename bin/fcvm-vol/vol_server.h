@@ -7,6 +7,8 @@
 #include "err.h"
 #include "vol_spec.h"
 
+#include <stdint.h>
+
 struct vol_server {
 	pid_t pid;
 	int pidfd;
@@ -18,11 +20,37 @@ struct vol_server {
 		.pidfd = -1, .control = -1 \
 	}
 
+/* A session of another machine's, from which this server's first one goes on. */
+struct vol_saved {
+	int fd;
+	off_t at; /* where in the file, and how many bytes */
+	size_t size;
+	bool copied; /* the volume is a copy of that machine's */
+	int copy;    /* then the directory that vol_server_copy() filled; else -1 */
+};
+#define VOL_LOST_MAX 400 /* bytes of text that says what could not be had again */
+
 /* Returns when it is ready. title: memory of the argument vector to show a short title in. */
 int vol_server_start(const struct vol_spec *v, char *title, size_t title_size,
         struct vol_server *out, struct err *e);
+/* The same from a saved session; lost: "" if all of it was found. */
+int vol_server_start_saved(const struct vol_spec *v, const struct vol_saved *saved, char *title,
+        size_t title_size, struct vol_server *out, char lost[VOL_LOST_MAX], struct err *e);
 /* Takes wire over. 0 or -errno. */
 int vol_server_session(const struct vol_server *server, int wire);
+/* Writes the session, which is at rest, to fd from `at` on; fd stays the caller's. The number of
+ * bytes, or -errno. */
+int64_t vol_server_save(const struct vol_server *server, int fd, off_t at);
+
+/* Copies the volume's files into an empty directory, for as long as the session is at rest; dir
+ * stays the caller's. 0 or -errno. */
+int64_t vol_server_copy(const struct vol_server *server, int dir);
+
+/* --- vol_copy.c: in the server --------------------------------------------------------------- */
+
+/* root: O_PATH. 0 or -errno. */
+int vol_copy_out(int root, int dir);
+int vol_copy_in(int dir, int root);
 
 /* --- vol_confine.c: in the server, in this order --------------------------------------------- */
 

@@ -17,6 +17,7 @@ void vol_spec_free(struct vol_spec *v)
 	free(v->source);
 	free(v->target);
 	free(v->name);
+	free(v->words);
 	strv_free(&v->options);
 	*v = (struct vol_spec){0};
 }
@@ -215,6 +216,7 @@ static int source(struct vol_spec *v, const char *text, struct err *e)
 		        ".; " NAME_RULE ")",
 		        text);
 	v->name = xstrdup(text);
+	v->anonymous = !*text;
 	v->copy_up = true;
 	return 0;
 }
@@ -235,7 +237,26 @@ int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e)
 		r = target(v, part[n > 1], e);
 	if (r == 0 && n == 3)
 		r = vol_spec_options(v, part[2], e);
+	if (r == 0 && n == 3)
+		v->words = xstrdup(part[2]);
 	return r < 0 ? err_prefix(e, "--volume %s", text) : 0;
+}
+
+int vol_spec_make(struct vol_spec *v, const char *from, const char *name, const char *at,
+        const char *words, struct err *e)
+{
+	int r = 0;
+
+	*v = (struct vol_spec){.words = xstrdup(words)};
+	if (name)
+		r = source(v, name, e);
+	else if (*from == '/')
+		v->source = xstrdup(from);
+	else
+		r = err_set(e, FCVM_EX_DATA, "'%s' is no absolute path", from);
+	if (r == 0)
+		r = target(v, at, e);
+	return r < 0 ? -1 : vol_spec_options(v, words, e);
 }
 
 /* --- checks ---------------------------------------------------------------------------------- */

@@ -14,6 +14,8 @@ struct vol_spec {
 	char *source; /* an absolute host path, once vol_spec_check() has passed */
 	char *target; /* clean and absolute; NULL with `fcvm-vol mount` */
 	char *name;   /* of a named volume, "" for an anonymous one, NULL for a host path */
+	char *words;  /* its options as they were given, or NULL */
+	bool anonymous;
 	bool readonly, file, copy_up, explicit_maps;
 	enum vs_cache cache;
 	struct strv options; /* for the guest's mount */
@@ -25,6 +27,9 @@ struct vol_spec {
 /* 0, or -1 with e filled (status FCVM_EX_USAGE). The caller ends with vol_spec_free(), in either
  * case. */
 int vol_spec_parse(struct vol_spec *v, const char *text, struct err *e);
+/* One that was made before, with what was found of it then. */
+int vol_spec_make(struct vol_spec *v, const char *source, const char *name, const char *target,
+        const char *words, struct err *e);
 /* The words after the second colon, or of `fcvm-vol mount -o`. */
 int vol_spec_options(struct vol_spec *v, const char *text, struct err *e);
 /* Whether the source is there and can be served; fills file, dev and ino. */

@@ -16,13 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FIRST 8192 /* read at once: most messages are smaller, and then one read is all */
-
 /* --- answers --------------------------------------------------------------------------------- */
 
-/* Under `out`. A wire that does not take it is one whose peer is gone: the reader finds out. */
-static void put(struct vs *s, const char *msg, size_t n)
+/* A wire that does not take it is one whose peer is gone: the reader finds out. */
+void vs_put(struct vs *s, const char *msg, size_t n)
 {
+	if (s->rest_state.resting) {
+		vs_rest_keep(s, msg, n);
+		return;
+	}
 	while (n > 0 && !atomic_load(&s->ended)) {
 		ssize_t w = send(s->wire, msg, n, MSG_NOSIGNAL);
 
@@ -45,8 +47,25 @@ void vs_send(struct vs *s, uint64_t unique, int error, char *msg, size_t body)
 {
 	head(msg, unique, error, body);
 	pthread_mutex_lock(&s->out);
-	put(s, msg, sizeof(struct fuse_out_header) + body);
+	vs_put(s, msg, sizeof(struct fuse_out_header) + body);
 	pthread_mutex_unlock(&s->out);
+}
+
+void vs_send_once(struct vs *s, uint64_t unique, int error, char *msg, bool *sent)
+{
+	head(msg, unique, error, 0);
+	pthread_mutex_lock(&s->out);
+	vs_put(s, msg, sizeof(struct fuse_out_header));
+	*sent = true;
+	pthread_mutex_unlock(&s->out);
+}
+
+void vs_send_word(struct vs *s, const char *name)
+{
+	char word[FUSERELAY_HELLO_N] = {0};
+
+	memcpy(word, name, strlen(name));
+	vs_put(s, word, sizeof word);
 }
 
 static void forbid_keeping(const struct vs_req *r, size_t body)
@@ -79,7 +98,7 @@ void vs_answer(struct vs_req *r, int result)
 	pthread_mutex_lock(&r->s->out);
 	if (r->events && body && atomic_load(r->events) != r->seen)
 		forbid_keeping(r, body);
-	put(r->s, msg, sizeof(struct fuse_out_header) + body);
+	vs_put(r->s, msg, sizeof(struct fuse_out_header) + body);
 	pthread_mutex_unlock(&r->s->out);
 }
 
@@ -156,61 +175,7 @@ int vs_init(struct vs_req *r)
 	return sizeof *out;
 }
 
-/* --- the wire -------------------------------------------------------------------------------- */
-
-static bool more(struct vs *s, char *buf, size_t *have, size_t want)
-{
-	ssize_t n;
-
-	do
-		n = recv(s->wire, buf + *have, want, 0);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return false;
-	*have += (size_t)n;
-	return true;
-}
-
-static bool is_hello(const char *buf)
-{
-	return !memcmp(buf, FUSERELAY_HELLO, 4);
-}
-
-/* One message into buf; what came beyond it is for the next thread. 0: the end. */
-static size_t next_message(struct vs *s, char *buf)
-{
-	size_t have = s->n_rest, len = 0;
-	uint32_t first;
-
-	memcpy(buf, s->rest, have);
-	s->n_rest = 0;
-	while (!len || have < len) {
-		if (have >= sizeof first) {
-			memcpy(&first, buf, sizeof first);
-			s->again = is_hello(buf);
-			len = s->again ? FUSERELAY_HELLO_N : first;
-			if (!s->again && (len < sizeof(struct fuse_in_header) || len > VS_MSG_MAX))
-				return 0;
-		}
-		if ((!len || have < len) &&
-		        !more(s, buf, &have, len > FIRST ? len - have : FIRST - have))
-			return 0;
-	}
-	if (s->again) /* greet() takes it */
-		len = 0;
-	s->n_rest = have - len;
-	memcpy(s->rest, buf + len, s->n_rest);
-	return len;
-}
-
-/* With nobody to be kept waiting, waking another thread to read costs more than it gains; who comes
- * while this one works waits for once, and then there are two, and threads enough. */
-bool vs_alone(const struct vs *s)
-{
-	char byte;
-
-	return s->n_rest == 0 && recv(s->wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
-}
+/* --- the threads ----------------------------------------------------------------------------- */
 
 static void release_wire(struct vs *s)
 {
@@ -229,6 +194,7 @@ static void *worker(void *arg)
 {
 	struct vs *s = arg;
 	size_t n;
+	bool good;
 	char *buf = mmap(NULL, 2 * (VS_MSG_MAX + 4096), PROT_READ | PROT_WRITE,
 	        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -239,10 +205,13 @@ static void *worker(void *arg)
 	}
 	for (;;) {
 		pthread_mutex_lock(&s->in);
-		n = atomic_load(&s->ended) ? 0 : next_message(s, buf);
+		n = atomic_load(&s->ended) ? 0 : vs_next_message(s, buf);
 		if (n == 0)
 			break;
-		if (!vs_message(s, buf, n, buf + VS_MSG_MAX + 4096, release_wire)) {
+		vs_rest_begin(s);
+		good = vs_message(s, buf, n, buf + VS_MSG_MAX + 4096, release_wire);
+		vs_rest_end(s);
+		if (!good) {
 			end(s); /* first: whoever has the lock waits for the wire */
 			pthread_mutex_lock(&s->in);
 			break;
@@ -279,6 +248,7 @@ int vs_open_session(struct vs *s)
 	atomic_store(&s->ended, false);
 	pthread_mutex_init(&s->in, NULL);
 	pthread_mutex_init(&s->out, NULL);
+	vs_rest_init(s);
 	vs_handles_init(&s->handles);
 	vs_locks_init(s);
 	r = vs_nodes_init(&s->nodes, s->root, node_descriptors());
@@ -296,6 +266,7 @@ void vs_close_session(struct vs *s)
 	vs_locks_stop(s);
 	vs_handles_free(&s->handles);
 	vs_nodes_free(&s->nodes);
+	vs_rest_free(s);
 	pthread_mutex_destroy(&s->in);
 	pthread_mutex_destroy(&s->out);
 }
@@ -354,7 +325,7 @@ static int greet(struct vs *s)
 int vs_serve(struct vs *s)
 {
 	struct sigaction sa = {.sa_handler = noticed};
-	auto_free char *rest = malloc(FIRST + FUSERELAY_HELLO_N);
+	auto_free char *rest = malloc(VS_FIRST + FUSERELAY_HELLO_N);
 	int r;
 
 	if (!rest)
@@ -363,11 +334,14 @@ int vs_serve(struct vs *s)
 	s->rest = rest;
 	s->n_rest = 0;
 	do {
-		s->again = false;
-		r = greet(s);
+		bool goes_on = s->loaded;
+
+		s->again = s->loaded = false;
+		r = goes_on ? 0 : greet(s);
 		if (r < 0)
 			break;
-		r = vs_open_session(s);
+		if (!goes_on)
+			r = vs_open_session(s);
 		if (r == 0)
 			run_threads(s);
 		vs_close_session(s);

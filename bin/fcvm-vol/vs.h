@@ -89,6 +89,8 @@ struct vs_node *vs_node_of(struct vs_nodes *t, int fd, const struct stat *st, ui
 /* Notes where the guest sees the node now, and since when. */
 void vs_node_place(
         struct vs_nodes *t, struct vs_node *n, uint64_t parent, const char *name, uint64_t told);
+/* Takes a node in that is found by device and inode from now on; false: there is one of these. */
+bool vs_node_join(struct vs_nodes *t, struct vs_node *n);
 /* The node of a file if the guest knows it, pinned. */
 struct vs_node *vs_node_find(struct vs_nodes *t, dev_t dev, ino_t ino);
 /* false: the guest forgets more than it looked up. */
@@ -112,6 +114,8 @@ struct vs_handle {
 	bool dir;
 	int fd;
 	int flags;            /* of open(2) */
+	int error;            /* not 0: all that is done with it fails so */
+	bool flocked;         /* flock(2) was called on it */
 	bool keeps, listing;  /* of a directory: the guest keeps its list; counts in node->lists */
 	int plain;            /* the same file without O_APPEND, for pages written back; -1 */
 	pthread_mutex_t lock; /* of what follows */
@@ -133,9 +137,15 @@ void vs_handles_init(struct vs_handles *t);
 void vs_handles_free(struct vs_handles *t);
 /* Takes fd over. 0 or -errno (then fd is closed). */
 int vs_handle_new(struct vs_handles *t, uint64_t node, int fd, int flags, bool dir, uint64_t *id);
-/* Pinned, of that node and kind, or NULL. */
+/* Pinned, of that node and kind, or NULL: then vs_handle_error() says with what to answer. */
 struct vs_handle *vs_handle_get(struct vs_handles *t, uint64_t id, uint64_t node, bool dir);
+int vs_handle_error(struct vs_handles *t, uint64_t id);
 void vs_handle_put(struct vs_handles *t, struct vs_handle *h);
+/* Puts one into the place of its id, while nobody else uses the table: false if it cannot be there;
+ * then, when all are in their places, counts what is free. */
+bool vs_handle_restore(struct vs_handles *t, struct vs_handle *h);
+void vs_handles_restored(struct vs_handles *t);
+void vs_handle_destroy(struct vs_handle *h);
 void vs_handle_close(struct vs_handles *t, uint64_t id, uint64_t node, bool dir);
 
 /* --- vs_watch.c: changes by others ----------------------------------------------------------- */
@@ -159,6 +169,9 @@ int vs_watch_init(struct vs *s);
 void vs_watch_stop(struct vs *s);
 /* Watches the node's own inode, for a directory what is in it as well. Whether it is watched. */
 bool vs_watch_node(struct vs *s, struct vs_node *n, int fd);
+
+/* The guest may have anything wrong: all that it knows is called back. */
+void vs_doubt_all(struct vs *s);
 
 /* The guest is about to change a name in that directory, with these events. */
 struct vs_own {
@@ -206,6 +219,28 @@ void vs_locks_drop(struct vs *s, struct vs_node *n, uint64_t owner);
 /* Interrupts a wait. false: there is none of that number. */
 bool vs_locks_interrupt(struct vs *s, uint64_t unique);
 
+/* --- vs_rest.c: while the machine is saved --------------------------------------------------- */
+
+struct vs_rest {
+	atomic_uint active; /* messages being worked on */
+	atomic_bool asked;  /* to come to rest, by the peer */
+	bool resting;       /* nothing is sent; this and what follows under `out` */
+	char *kept;         /* whole messages, to be sent afterwards */
+	size_t n_kept, size;
+	bool flooded; /* of notifications more than is kept: the guest may believe anything */
+	pthread_mutex_t telling; /* from looking at what others have changed until it is told */
+};
+
+void vs_rest_init(struct vs *s);
+void vs_rest_free(struct vs *s);
+/* A word of the peer's between two messages (fuserelay.h), under `in`. false: there is no such. */
+bool vs_rest_word(struct vs *s, const char *word);
+/* One message is begun; is done. */
+void vs_rest_begin(struct vs *s);
+void vs_rest_end(struct vs *s);
+/* Keeps a message until the session goes on. Under `out`. */
+void vs_rest_keep(struct vs *s, const char *msg, size_t n);
+
 /* --- vs.c: the session ----------------------------------------------------------------------- */
 
 struct vs_req {
@@ -231,6 +266,8 @@ struct vs {
 	struct vs_handles handles;
 	struct vs_watch watch;
 	struct vs_locks locks;
+	struct vs_rest rest_state;
+	bool loaded; /* the first session is open already (vs_load()) */
 	int wire;
 	pthread_mutex_t in, out; /* of the wire's directions */
 	bool begun;              /* INIT was answered; under `in` */
@@ -250,11 +287,20 @@ struct vs {
 int vs_serve(struct vs *s);
 /* Sends an answer or a notification (unique 0): thread-safe. */
 void vs_send(struct vs *s, uint64_t unique, int error, char *msg, size_t body);
+/* The same; *sent becomes true at the moment at which it is sent or kept for later. */
+void vs_send_once(struct vs *s, uint64_t unique, int error, char *msg, bool *sent);
+/* A word of fuserelay.h. Under `out`. */
+void vs_send_word(struct vs *s, const char *name);
+/* Sends whole messages. Under `out`. */
+void vs_put(struct vs *s, const char *msg, size_t n);
 void vs_answer(struct vs_req *r, int result);
 /* One message of n bytes in memory that is aligned to 8, and room for an answer of VS_MSG_MAX.
  * `release` is called once, as soon as the next message may be handled beside this one. false: the
  * session ends. */
 bool vs_message(struct vs *s, const char *msg, size_t n, char *out, void (*release)(struct vs *s));
+#define VS_FIRST 8192 /* read at once: most messages are smaller, and then one read is all */
+/* One message into buf; what came beyond it is for the next thread. 0: the end. Under `in`. */
+size_t vs_next_message(struct vs *s, char *buf);
 /* Whether no other message is waiting. Under `in`. */
 bool vs_alone(const struct vs *s);
 int vs_open_session(struct vs *s); /* tables; 0 or -errno */

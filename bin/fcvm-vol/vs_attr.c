@@ -99,6 +99,9 @@ int vs_setattr(struct vs_req *r)
 	int fd = h ? h->fd : vs_node_fd(&r->s->nodes, r->node), result = fd;
 	struct stat st;
 
+	/* Whoever can no longer write to a file cannot truncate it either. */
+	if (in->valid & FATTR_FH && !h && vs_handle_error(&r->s->handles, in->fh) != -EBADF)
+		return vs_handle_error(&r->s->handles, in->fh);
 	vs_mark(r, r->node);
 	atomic_fetch_add(&r->node->writing, 1);
 	if (fd >= 0)

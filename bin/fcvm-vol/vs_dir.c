@@ -212,7 +212,7 @@ static int read_dir(struct vs_req *r, bool plus)
 	int result;
 
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	vs_mark(r, r->node);
 	if (in->offset == 0)
 		again(r->s, r->node, h);

@@ -14,9 +14,10 @@ void vs_handles_init(struct vs_handles *t)
 	pthread_mutex_init(&t->lock, NULL);
 }
 
-static void destroy(struct vs_handle *h)
+void vs_handle_destroy(struct vs_handle *h)
 {
-	close(h->fd);
+	if (h->fd >= 0)
+		close(h->fd);
 	if (h->plain >= 0)
 		close(h->plain);
 	pthread_mutex_destroy(&h->lock);
@@ -28,7 +29,7 @@ void vs_handles_free(struct vs_handles *t)
 {
 	for (uint32_t i = 0; i < t->n_slots; i++)
 		if (t->slots[i])
-			destroy(t->slots[i]);
+			vs_handle_destroy(t->slots[i]);
 	free(t->slots);
 	free(t->free_list);
 	pthread_mutex_destroy(&t->lock);
@@ -77,7 +78,7 @@ int vs_handle_new(struct vs_handles *t, uint64_t node, int fd, int flags, bool d
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (!ok)
-		destroy(h);
+		vs_handle_destroy(h);
 	return ok ? 0 : -ENOMEM;
 }
 
@@ -95,10 +96,47 @@ struct vs_handle *vs_handle_get(struct vs_handles *t, uint64_t id, uint64_t node
 
 	pthread_mutex_lock(&t->lock);
 	h = find(t, id, node, dir);
+	if (h && h->error)
+		h = NULL;
 	if (h)
 		h->pins++;
 	pthread_mutex_unlock(&t->lock);
 	return h;
+}
+
+int vs_handle_error(struct vs_handles *t, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id;
+	int error = -EBADF;
+
+	pthread_mutex_lock(&t->lock);
+	if (slot < t->n_slots && t->slots[slot] && t->slots[slot]->id == id &&
+	        t->slots[slot]->error)
+		error = t->slots[slot]->error;
+	pthread_mutex_unlock(&t->lock);
+	return error;
+}
+
+bool vs_handle_restore(struct vs_handles *t, struct vs_handle *h)
+{
+	uint32_t slot = (uint32_t)h->id;
+
+	while (slot >= t->n_slots)
+		if (!more(t))
+			return false;
+	if (t->slots[slot])
+		return false;
+	t->slots[slot] = h;
+	t->live++;
+	return true;
+}
+
+void vs_handles_restored(struct vs_handles *t)
+{
+	t->n_free = 0;
+	for (uint32_t i = t->n_slots; i-- > 0;)
+		if (!t->slots[i])
+			t->free_list[t->n_free++] = i;
 }
 
 /* Takes it out of the table if nobody needs it; the caller destroys it without the lock, because
@@ -126,7 +164,7 @@ void vs_handle_put(struct vs_handles *t, struct vs_handle *h)
 	gone = unused(t, h);
 	pthread_mutex_unlock(&t->lock);
 	if (gone)
-		destroy(h);
+		vs_handle_destroy(h);
 }
 
 void vs_handle_close(struct vs_handles *t, uint64_t id, uint64_t node, bool dir)
@@ -142,5 +180,5 @@ void vs_handle_close(struct vs_handles *t, uint64_t id, uint64_t node, bool dir)
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (gone)
-		destroy(h);
+		vs_handle_destroy(h);
 }

@@ -98,7 +98,7 @@ int vs_read(struct vs_req *r)
 	ssize_t n = -EBADF;
 
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	if (in->size > VS_DATA_MAX || in->offset > INT64_MAX)
 		n = -EINVAL;
 	else
@@ -156,7 +156,7 @@ int vs_write(struct vs_req *r)
 		return -EFBIG;
 	h = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, false);
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	fd = plain_fd(h, in->write_flags);
 	atomic_fetch_add(&r->node->writing, 1);
 	n = fd < 0 ? fd : write_out(fd, r->data, in->size, (off_t)in->offset);
@@ -196,7 +196,7 @@ static int sync_handle(struct vs_req *r, bool dir)
 	int result;
 
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	result = in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(h->fd) : fsync(h->fd);
 	if (result < 0)
 		result = -errno;
@@ -221,7 +221,7 @@ int vs_fallocate(struct vs_req *r)
 	int result;
 
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	atomic_fetch_add(&r->node->writing, 1);
 	do
 		result = fallocate(h->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length);
@@ -249,7 +249,7 @@ int vs_lseek(struct vs_req *r)
 		return -EINVAL;
 	h = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, false);
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	at = lseek(h->fd, (off_t)in->offset, (int)in->whence);
 	if (at < 0)
 		at = -errno;
@@ -288,7 +288,8 @@ int vs_copy_file_range(struct vs_req *r)
 	struct fuse_write_out *out = (struct fuse_write_out *)r->body;
 	struct vs_handle *from = vs_handle_get(&r->s->handles, in->fh_in, r->h->nodeid, false);
 	struct vs_handle *to = vs_handle_get(&r->s->handles, in->fh_out, in->nodeid_out, false);
-	ssize_t n = from && to ? copy(r, from, to) : -EBADF;
+	ssize_t n = from && to ? copy(r, from, to)
+	                       : vs_handle_error(&r->s->handles, from ? in->fh_out : in->fh_in);
 
 	vs_handle_put(&r->s->handles, from);
 	vs_handle_put(&r->s->handles, to);
@@ -351,7 +352,7 @@ int vs_ioctl(struct vs_req *r)
 	int result = -ENOTTY;
 
 	if (!h)
-		return -EBADF;
+		return vs_handle_error(&r->s->handles, in->fh);
 	if (ioctl_size(in->cmd))
 		result = attributes(
 		        r, h, in->cmd == FS_IOC_SETFLAGS || in->cmd == FS_IOC_FSSETXATTR);

@@ -4,7 +4,7 @@
  * owner is an open file description of its own, with OFD locks, and flock's is the handle's. Who
  * has to wait does so in a thread of its own: the request threads must be free for who will unlock.
  */
-#include "vs.h"
+#include "vs_locks.h"
 #include "cleanup.h"
 #include "strv.h"
 
@@ -17,29 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAITS_MAX  1024
-#define OWNERS_MAX 65536
-#define STACK      65536
-
-struct vs_lock_owner {
-	struct vs_lock_owner *next;
-	uint64_t owner;
-	int fd;
-	uint32_t users; /* requests that use fd */
-	bool dropped;
-};
-
-struct vs_wait {
-	struct vs_wait *next, **at;
-	struct vs *s;
-	struct vs_node *node;
-	struct vs_handle *handle;    /* flock */
-	struct vs_lock_owner *owner; /* POSIX */
-	struct flock lock;
-	uint64_t unique;
-	pthread_t thread;
-	bool interrupted;
-};
+#define WAITS_MAX 1024
+#define STACK     65536
 
 void vs_locks_init(struct vs *s)
 {
@@ -55,8 +34,7 @@ static void free_owner(struct vs *s, struct vs_lock_owner *o)
 	s->locks.n_owners--;
 }
 
-/* Under the locks' lock. */
-static void release_owner(struct vs *s, struct vs_lock_owner *o)
+void vs_release_owner(struct vs *s, struct vs_lock_owner *o)
 {
 	if (--o->users == 0 && o->dropped)
 		free_owner(s, o);
@@ -72,8 +50,7 @@ static int open_for_locks(struct vs *s, struct vs_node *n)
 	return fd < 0 ? vs_reopen(s, n, O_WRONLY) : fd;
 }
 
-/* The owner's entry, in use. An owner keeps its node. */
-static int take_owner(
+int vs_take_owner(
         struct vs *s, struct vs_node *n, uint64_t owner, bool make, struct vs_lock_owner **out)
 {
 	struct vs_lock_owner *o;
@@ -119,7 +96,7 @@ void vs_locks_drop(struct vs *s, struct vs_node *n, uint64_t owner)
 		last = !n->owners;
 		o->dropped = true;
 		o->users++;
-		release_owner(s, o);
+		vs_release_owner(s, o);
 	}
 	pthread_mutex_unlock(&s->locks.lock);
 	if (last)
@@ -148,11 +125,11 @@ int vs_getlk(struct vs_req *r)
 	if (result < 0)
 		return result;
 	pthread_mutex_lock(&r->s->locks.lock);
-	result = take_owner(r->s, r->node, in->owner, true, &o);
+	result = vs_take_owner(r->s, r->node, in->owner, true, &o);
 	if (result == 0) {
 		if (fcntl(o->fd, F_OFD_GETLK, &l) < 0)
 			result = -errno;
-		release_owner(r->s, o);
+		vs_release_owner(r->s, o);
 	}
 	pthread_mutex_unlock(&r->s->locks.lock);
 	if (result < 0)
@@ -193,40 +170,49 @@ static void let_go(struct vs_wait *w)
 
 	if (w->owner) {
 		pthread_mutex_lock(&s->locks.lock);
-		release_owner(s, w->owner);
+		vs_release_owner(s, w->owner);
 		pthread_mutex_unlock(&s->locks.lock);
 	}
 	vs_handle_put(&s->handles, w->handle);
 	vs_node_put(&s->nodes, w->node);
+}
+
+void vs_drop_wait(struct vs_wait *w)
+{
+	let_go(w);
 	free(w);
 }
 
+/* It stays in the list until its answer is on its way, so that one who saves the session finds it
+ * in one of the two places. */
 static void *waiter(void *arg)
 {
 	struct vs_wait *w = arg;
 	struct vs *s = w->s;
 	char msg[sizeof(struct fuse_out_header)] __attribute__((aligned(8)));
-	uint64_t unique = w->unique;
 	int result;
 
 	do
 		result = lock_now(w, true);
 	while (result == -EINTR && !__atomic_load_n(&w->interrupted, __ATOMIC_SEQ_CST));
 	pthread_mutex_lock(&s->locks.lock);
+	w->over = true;
+	w->result = result;
+	pthread_mutex_unlock(&s->locks.lock);
+	let_go(w);
+	vs_send_once(s, w->unique, result, msg, &w->sent);
+	pthread_mutex_lock(&s->locks.lock);
 	*w->at = w->next;
 	if (w->next)
 		w->next->at = w->at;
-	pthread_mutex_unlock(&s->locks.lock);
-	let_go(w);
-	vs_send(s, unique, result, msg, 0);
-	pthread_mutex_lock(&s->locks.lock);
+	free(w);
 	if (--s->locks.n_waits == 0)
 		pthread_cond_broadcast(&s->locks.idle);
 	pthread_mutex_unlock(&s->locks.lock);
 	return NULL;
 }
 
-static int start_waiter(struct vs_wait *w)
+int vs_start_waiter(struct vs_wait *w)
 {
 	struct vs_locks *l = &w->s->locks;
 	pthread_attr_t attr;
@@ -262,7 +248,8 @@ bool vs_locks_interrupt(struct vs *s, uint64_t unique)
 		struct vs_wait *w;
 
 		pthread_mutex_lock(&s->locks.lock);
-		for (w = s->locks.waits; w && unique && w->unique != unique; w = w->next)
+		for (w = s->locks.waits; w && (w->over || (unique && w->unique != unique));
+		        w = w->next)
 			;
 		if (w) {
 			__atomic_store_n(&w->interrupted, true, __ATOMIC_SEQ_CST);
@@ -308,18 +295,20 @@ static struct vs_wait *prepare(struct vs_req *r, const struct fuse_lk_in *in, in
 		w->handle = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, false);
 		if (!w->handle)
 			w->handle = vs_handle_get(&r->s->handles, in->fh, r->h->nodeid, true);
-		*result = w->handle ? 0 : -EBADF;
+		*result = w->handle ? 0 : vs_handle_error(&r->s->handles, in->fh);
+		if (w->handle)
+			w->handle->flocked = true;
 	} else {
 		pthread_mutex_lock(&r->s->locks.lock);
-		*result =
-		        take_owner(r->s, r->node, in->owner, w->lock.l_type != F_UNLCK, &w->owner);
+		*result = vs_take_owner(
+		        r->s, r->node, in->owner, w->lock.l_type != F_UNLCK, &w->owner);
 		pthread_mutex_unlock(&r->s->locks.lock);
 	}
 	if (*result == 0)
 		return w;
 	if (*result == -ENOENT)
 		*result = 0; /* nothing is locked */
-	let_go(w);
+	vs_drop_wait(w);
 	return NULL;
 }
 
@@ -332,11 +321,11 @@ static int set_lock(struct vs_req *r, bool wait)
 		return result;
 	result = lock_now(w, false);
 	if (wait && (result == -EAGAIN || result == -EWOULDBLOCK)) {
-		result = start_waiter(w);
+		result = vs_start_waiter(w);
 		if (result == 0)
 			return VS_NO_REPLY;
 	}
-	let_go(w);
+	vs_drop_wait(w);
 	return result;
 }
 

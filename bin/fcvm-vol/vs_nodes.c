@@ -293,9 +293,21 @@ static void place(struct vs_node *n, uint64_t parent, const char *name)
 	n->parent = parent;
 }
 
+bool vs_node_join(struct vs_nodes *t, struct vs_node *n)
+{
+	struct vs_node **b = bucket(t, n->dev, n->ino);
+
+	if (seek(t, n->dev, n->ino))
+		return false;
+	n->next = *b;
+	*b = n;
+	resize(t);
+	return true;
+}
+
 static struct vs_node *fresh_node(struct vs_nodes *t, const struct stat *st)
 {
-	struct vs_node *n = calloc(1, sizeof *n), **b;
+	struct vs_node *n = calloc(1, sizeof *n);
 
 	if (!n)
 		return NULL;
@@ -309,12 +321,9 @@ static struct vs_node *fresh_node(struct vs_nodes *t, const struct stat *st)
 	n->type = st->st_mode & S_IFMT;
 	n->dev = st->st_dev;
 	n->ino = st->st_ino;
-	b = bucket(t, n->dev, n->ino);
-	n->next = *b;
-	*b = n;
 	t->slots[n->id] = n;
 	t->live++;
-	resize(t);
+	vs_node_join(t, n);
 	return n;
 }
 

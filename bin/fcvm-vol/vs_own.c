@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The guest's own changes of names, whose events say nothing new, and the names that it knows to be
  * missing, which have to be called back by name. */
-#include "vs.h"
+#include "vs_save.h"
 #include "strv.h"
 
 #include <stdlib.h>
@@ -160,6 +160,26 @@ void vs_forget_missing(struct vs *s)
 			take_back(s, &n);
 		free(n.name);
 	}
+}
+
+void vs_missing_save(struct vs *s, struct vs_pack *p)
+{
+	size_t gap = vs_put_gap(p);
+	uint32_t count = 0;
+
+	pthread_mutex_lock(&s->watch.lock);
+	for (uint32_t i = 0; s->watch.neg && i < NEG_MAX; i++) {
+		const struct vs_neg *n = &s->watch.neg[i];
+
+		if (!n->name)
+			continue;
+		vs_put_u64(p, n->dir);
+		vs_put_u64(p, n->told);
+		vs_put_blob(p, n->name, strlen(n->name));
+		count++;
+	}
+	pthread_mutex_unlock(&s->watch.lock);
+	vs_fill_gap(p, gap, count);
 }
 
 void vs_own_init(struct vs *s)

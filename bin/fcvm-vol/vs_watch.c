@@ -184,8 +184,7 @@ static void doubt_place(struct vs *s, struct vs_node *n)
 	vs_node_put(&s->nodes, dir);
 }
 
-/* Events were lost, so anything may be different. */
-static void everything(struct vs *s)
+void vs_doubt_all(struct vs *s)
 {
 	vs_forget_missing(s);
 	for (uint64_t id = FUSE_ROOT_ID; id < s->nodes.n_slots; id++) {
@@ -205,7 +204,7 @@ static void event(struct vs *s, const struct inotify_event *ev)
 	struct vs_node *n;
 
 	if (ev->mask & IN_Q_OVERFLOW) {
-		everything(s);
+		vs_doubt_all(s); /* events were lost */
 		return;
 	}
 	n = watched(s, ev->wd);
@@ -243,7 +242,9 @@ static void *watcher(void *arg)
 			for (char *at = buf; at < buf + n;) {
 				const struct inotify_event *ev = (void *)at;
 
+				pthread_mutex_lock(&s->rest_state.telling);
 				event(s, ev);
+				pthread_mutex_unlock(&s->rest_state.telling);
 				at += sizeof *ev + ev->len;
 			}
 		vs_own_drained(s);

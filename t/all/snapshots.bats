@@ -26,7 +26,7 @@ teardown() {
 		echo end
 	} | fcvm exec -i source cat >"$back" &
 	reader=$!
-	address=$(fcvm port source 80 | sed -n 's/.*\(127\.[0-9.]*\):8080/\1/p' | head -n1)
+	address=$(fcvm port source 80 | sed -n 's/.*-> \(127\.[0-9.]*\):8080/\1/p' | head -n1)
 	for ((n = 0; n < 20; n++)); do
 		fcvm snapshot create source --json | sed -n 's/.*"pauseUsec": \([0-9]*\).*/\1/p' >>"$BATS_TEST_TMPDIR/pauses"
 		is "$(curl -s -m 20 "http://$address:8080/hostname")" source
@@ -50,7 +50,7 @@ teardown() {
 	local conn=$BATS_TEST_TMPDIR/conn
 	mkfifo "$conn"
 	start talker -p 7001:7000 "$IMAGE" -- sh -c 'nc -l -p 7000 >/got; echo closed $? >>/got; while :; do sleep 1; done'
-	address=$(fcvm port talker 7000 | sed -n 's/.*\(127\.[0-9.]*\):7001/\1/p' | head -n1)
+	address=$(fcvm port talker 7000 | sed -n 's/.*-> \(127\.[0-9.]*\):7001/\1/p' | head -n1)
 	python3 -c 'import socket, sys
 s = socket.create_connection((sys.argv[1], 7001))
 for line in sys.stdin: s.sendall(line.encode())' "$address" <"$conn" &
@@ -72,7 +72,7 @@ for line in sys.stdin: s.sendall(line.encode())' "$address" <"$conn" &
 @test "a clone publishes the VM's ports on an address of its own, or others" {
 	fcvm snapshot create source
 	fcvm snapshot run source --name clone -d
-	address=$(fcvm port clone 80 | sed -n 's/.*\(127\.[0-9.]*\):8080/\1/p' | head -n1)
+	address=$(fcvm port clone 80 | sed -n 's/.*-> \(127\.[0-9.]*\):8080/\1/p' | head -n1)
 	is "$(curl -s -m 20 "http://$address:8080/hostname")" clone
 	lacks "$(fcvm port source)" "$address"
 	fcvm stop -t 0 clone

@@ -11,7 +11,12 @@ setup_file() {
 	NAME=$(vm_name)
 	export NAME image
 	fcvm run -d --name "$NAME" --cpus 1 --memory 256m "$image" -- \
-		sh -c 'sleep 100000 & wait' >/dev/null 3>&-
+		sh -c 'sleep 100000 & echo both; wait' >/dev/null 3>&-
+	wait_for 30 both
+}
+
+both() {
+	[[ $(fcvm logs "$NAME") == both ]]
 }
 
 teardown_file() {
@@ -78,7 +83,7 @@ teardown_file() {
 @test "top lists the processes, with podman's columns or those asked for" {
 	run -0 fcvm top "$NAME"
 	matches "${lines[0]}" '^USER +PID +PPID +%CPU +ELAPSED +TTY +TIME +COMMAND$'
-	matches "${lines[1]}" '^root +1 +0 +[0-9]+\.[0-9]{3} +[0-9ms.]+ +\? +[0-9.]+s +sh -c sleep 100000 & wait$'
+	matches "${lines[1]}" '^root +1 +0 +[0-9]+\.[0-9]{3} +[0-9ms.]+ +\? +[0-9.]+s +sh -c sleep 100000 & echo both; wait$'
 	run -0 fcvm top -l pid,comm state
 	matches "${lines[0]}" '^PID +COMMAND +STATE$'
 	matches "${lines[1]}" '^1 +sh +S$'

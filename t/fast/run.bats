@@ -126,7 +126,7 @@ terminal() {
 	local name
 	name=$(vm_name)
 	# timeout(1) is such a background: after 2 s it sends SIGTERM and SIGCONT, and its status is 124.
-	run -0 terminal "timeout 2 fcvm run -it --name $name --cpus 1 --memory 256m $image cat; echo status \$?"
+	run -0 terminal "timeout 2 fcvm run -it --stop-timeout 1 --name $name --cpus 1 --memory 256m $image cat; echo status \$?"
 	has "$output" 'status 124'
 	[[ ! -e $FCVM_RUN_BASE/$name ]]
 }

@@ -3,21 +3,14 @@
  * nothing beyond the message, and a file beside the share stays as it is. The first byte chooses
  * how it is served; then come records: opcode, node, what to do with the length, two bytes of
  * length, and the rest of the message. */
-#include "vs.h"
-#include "xio.h"
+#include "fuzzshare.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <fcvm-vol/vs.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RECORD  5
 #define HANDLES 4
-#define BESIDE  "beside"
 
 struct message {
 	struct fuse_in_header h;
@@ -93,41 +86,10 @@ static void talk(struct vs *s, const uint8_t *data, size_t size)
 	}
 }
 
-static int open_share(char *path)
-{
-	char share[128];
-	int dir, fd;
-
-	if (!mkdtemp(path))
-		abort();
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || mkdirat(dir, "share", 0755) < 0 ||
-	        write_file_at(dir, BESIDE, BESIDE, strlen(BESIDE), 0600) < 0)
-		abort();
-	snprintf(share, sizeof share, "%s/share", path);
-	fd = open(share, O_PATH | O_CLOEXEC);
-	if (mkdirat(fd, "d", 0755) < 0 || symlinkat("../" BESIDE, fd, "l") < 0 ||
-	        mknodat(fd, "p", S_IFIFO | 0644, 0) < 0)
-		abort();
-	close(dir);
-	return fd;
-}
-
-static void check(const char *path)
-{
-	char *text = NULL, name[128];
-	size_t n;
-
-	snprintf(name, sizeof name, "%s/" BESIDE, path);
-	if (read_file_at(AT_FDCWD, name, 64, &text, &n) < 0 || strcmp(text, BESIDE) != 0)
-		abort();
-	free(text);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[64] = "/tmp/fcvm-fuzz.XXXXXX";
-	struct vs s = {.root = open_share(path),
+	char path[64] = SHARE_TEMPLATE;
+	struct vs s = {.root = share_open(path),
 	        .cache = VS_CACHE_ALWAYS,
 	        .readonly = size && data[0] & 1,
 	        .wire = -1,
@@ -145,7 +107,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fchdir(cwd) < 0)
 		abort();
 	close(cwd);
-	check(path);
-	remove_tree_at(AT_FDCWD, path);
+	share_check(path);
 	return 0;
 }

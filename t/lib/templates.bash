@@ -18,7 +18,6 @@ setup() {
 		[[ ! -e $FCVM_DATA_DIR/$part ]] || ln -s "$FCVM_DATA_DIR/$part" "$data/$part"
 	done
 	export FCVM_DATA_DIR=$data
-	export FCVM_SNAPSHOT=1
 	unset FCVM_NO_SNAPSHOT
 }
 

@@ -2,9 +2,11 @@
  * volguest INDEX MOUNTPOINT PROGRAM [ARG…]: stands for a virtual machine in tests of fcvm-vol.
  * Takes a session of the volume INDEX, mounts it on MOUNTPOINT and runs PROGRAM; what fcvm-vol has
  * to say goes to stderr. Ends with PROGRAM's status. As PROGRAM "-", ends when fcvm-vol says
- * something. */
+ * something. With SAVE=FILE in the environment the session is saved to FILE when PROGRAM has ended,
+ * as that of a machine is, and goes on. */
 #include "fds.h"
 #include "fuserelay.h"
+#include "volwire.h"
 
 #include <endian.h>
 #include <fcntl.h>
@@ -18,7 +20,7 @@
 #include <unistd.h>
 
 struct relay {
-	int dev, wire;
+	int dev, wire, control;
 };
 
 static void __attribute__((noreturn)) die(const char *what)
@@ -32,7 +34,7 @@ static void *relay(void *arg)
 	struct relay *r = arg;
 	struct err e;
 
-	fuserelay_run(r->dev, r->wire, &e);
+	fuserelay_run(r->dev, r->wire, r->control, &e);
 	return NULL;
 }
 
@@ -79,13 +81,32 @@ static int hear(int vol)
 	return 0;
 }
 
+static char ask(int control, char byte)
+{
+	return send(control, &byte, 1, 0) == 1 && recv(control, &byte, 1, 0) == 1 ? byte : 0;
+}
+
+static void save(int vol, int control, uint32_t index, const char *path)
+{
+	const struct volwire_order o = {htole32(index), htole32(VOLWIRE_SAVE), 0};
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct volwire_answer a = {0, 0, -1};
+
+	if (fd < 0 || ask(control, FUSERELAY_CTL_REST) != FUSERELAY_CTL_RESTED ||
+	        fds_send(vol, &o, sizeof o, &fd, 1) < 0 || recv(vol, &a, sizeof a, 0) != sizeof a ||
+	        (int64_t)le64toh((uint64_t)a.result) <= 0 ||
+	        ask(control, FUSERELAY_CTL_GO) != FUSERELAY_CTL_GONE_ON)
+		die("save");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *number = getenv("FCVM_VOL_FD"), *mode = getenv("ROOTMODE");
 	struct relay r = {.dev = open("/dev/fuse", O_RDWR | O_CLOEXEC)};
 	char options[160];
+	int vol, status, pair[2];
 	pthread_t t;
-	int vol, status;
 
 	if (argc < 4 || !number || r.dev < 0)
 		die("FCVM_VOL_FD or /dev/fuse");
@@ -97,9 +118,14 @@ int main(int argc, char **argv)
 	        mode ? mode : "40000");
 	if (mount("volguest", argv[2], "fuse", 0, options) < 0)
 		die("mount");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		die("socketpair");
+	r.control = pair[1];
 	if (pthread_create(&t, NULL, relay, &r) != 0)
 		die("pthread_create");
 	status = strcmp(argv[3], "-") != 0 ? run(argv + 3) : hear(vol);
+	if (getenv("SAVE"))
+		save(vol, pair[0], (uint32_t)atoi(argv[1]), getenv("SAVE"));
 	umount2(argv[2], MNT_DETACH);
 	return status;
 }

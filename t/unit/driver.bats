@@ -8,7 +8,7 @@ load ../lib/driver
 
 setup() {
 	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
-	unset FCVM_NO_SNAPSHOT; export FCVM_SNAPSHOT=1
+	unset FCVM_NO_SNAPSHOT
 	mkdir -p "$FCVM_DATA_DIR" "$BATS_TEST_TMPDIR/image"
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
 	echo '{"config":{"Entrypoint":["ep"]}}' >"$BATS_TEST_TMPDIR/image/config.json"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct rig {
-	int kernel, dev, wire, server;
+	int kernel, dev, wire, server, control;
 	pthread_t thread;
 	int result;
 	struct err e;
@@ -22,18 +22,19 @@ static void *run(void *ctx)
 {
 	struct rig *g = ctx;
 
-	g->result = fuserelay_run(g->dev, g->wire, &g->e);
+	g->result = fuserelay_run(g->dev, g->wire, g->control, &g->e);
 	return NULL;
 }
 
-static void rig_start(struct rig *g)
+static void rig_start(struct rig *g, int control)
 {
 	int a[2], b[2], big = 4 << 20;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, a) < 0 ||
 	        socketpair(AF_UNIX, SOCK_STREAM, 0, b) < 0)
 		abort();
-	*g = (struct rig){.kernel = a[0], .dev = a[1], .wire = b[0], .server = b[1]};
+	*g = (struct rig){
+	        .kernel = a[0], .dev = a[1], .wire = b[0], .server = b[1], .control = control};
 	setsockopt(g->kernel, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
 	setsockopt(g->dev, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
 	pthread_create(&g->thread, NULL, run, g);
@@ -106,7 +107,7 @@ static void round_trips(void)
 	struct fuse_out_header h;
 	struct rig g;
 
-	rig_start(&g);
+	rig_start(&g, -1);
 	request(&g, FUSE_GETATTR, 2, 56);
 	request(&g, FUSE_WRITE, 4, 80 + 100000);
 	ok(arrives(&g, 56 + 80 + 100000), "requests arrive whole at the server");
@@ -129,7 +130,7 @@ static void an_open_waits_for_notes(void)
 	unsigned notes = 0;
 	struct rig g;
 
-	rig_start(&g);
+	rig_start(&g, -1);
 	request(&g, FUSE_OPEN, 2, 48);
 	ok(arrives(&g, 48), "an open reaches the server");
 	for (size_t i = 0; i < 200; i++) /* each of a length of its own, or they were one */
@@ -148,7 +149,7 @@ static void server_goes(void)
 	struct fuse_out_header h;
 	struct rig g;
 
-	rig_start(&g);
+	rig_start(&g, -1);
 	request(&g, FUSE_READ, 6, 80);
 	request(&g, FUSE_FORGET, 8, 48);
 	arrives(&g, 128);
@@ -170,7 +171,7 @@ static void server_is_bad(size_t len, uint64_t unique, const char *what)
 	struct fuse_out_header h = {.len = (uint32_t)len, .unique = unique};
 	struct rig g;
 
-	rig_start(&g);
+	rig_start(&g, -1);
 	request(&g, FUSE_READ, 6, 80);
 	arrives(&g, 80);
 	if (write(g.server, &h, sizeof h) != sizeof h)
@@ -179,6 +180,77 @@ static void server_is_bad(size_t len, uint64_t unique, const char *what)
 	ok(h.unique == 6 && h.error == -EIO, "%s is EIO for who waits", what);
 	rig_end(&g);
 	is_int(g.result, -1, "%s is said", what);
+}
+
+static char said(int control)
+{
+	struct pollfd p = {.fd = control, .events = POLLIN};
+	char byte = 0;
+
+	return poll(&p, 1, 5000) == 1 && recv(control, &byte, 1, 0) == 1 ? byte : 0;
+}
+
+static void hears(struct rig *g, const char *word, const char *what)
+{
+	char text[FUSERELAY_HELLO_N] = "";
+
+	ok(read(g->server, text, sizeof text) == sizeof text && !memcmp(text, word, 8), "%s", what);
+}
+
+static void says(struct rig *g, const char *word)
+{
+	char text[FUSERELAY_HELLO_N] = {0};
+
+	memcpy(text, word, 8);
+	if (write(g->server, text, sizeof text) != sizeof text)
+		abort();
+}
+
+static void rests(void)
+{
+	struct fuse_out_header h;
+	struct rig g;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+		abort();
+	rig_start(&g, pair[1]);
+	request(&g, FUSE_GETATTR, 2, 56);
+	ok(arrives(&g, 56), "a request is under way");
+	(void)!send(pair[0], "R", 1, 0);
+	hears(&g, FUSERELAY_REST, "the server is asked to rest");
+	request(&g, FUSE_GETATTR, 4, 60);
+	answer(&g, 0, 2, 24);
+	is_int(delivered(&g, &h), 24, "which answers what was under way");
+	says(&g, FUSERELAY_REST);
+	is_int(said(pair[0]), 'r', "and rests");
+	ok(poll(&(struct pollfd){.fd = g.server, .events = POLLIN}, 1, 100) == 0,
+	        "nothing more comes");
+	(void)!send(pair[0], "G", 1, 0);
+	hears(&g, FUSERELAY_GO, "until it is told to go on");
+	ok(arrives(&g, 60), "then what has waited");
+	answer(&g, FUSE_NOTIFY_INVAL_INODE, 0, 40);
+	says(&g, FUSERELAY_GO);
+	is_int(said(pair[0]), 'g', "it has said all that it had to say");
+	is_int(delivered(&g, &h), 40, "and the kernel knows it by then");
+	(void)!send(pair[0], "R", 1, 0);
+	hears(&g, FUSERELAY_REST, "once more");
+	(void)!send(pair[0], "G", 1, 0);
+	hears(&g, FUSERELAY_GO, "and given up, because it takes too long");
+	request(&g, FUSE_GETATTR, 6, 56);
+	ok(arrives(&g, 56), "requests come");
+	says(&g, FUSERELAY_REST);
+	says(&g, FUSERELAY_GO);
+	is_int(said(pair[0]), 'g', "what comes too late is passed over");
+	close(g.server);
+	g.server = -1;
+	is_int(delivered(&g, &h), 16, "the server goes");
+	is_int(delivered(&g, &h), 16, "and both get EIO");
+	(void)!send(pair[0], "R", 1, 0);
+	is_int(said(pair[0]), 'x', "it cannot rest any more");
+	rig_end(&g);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 struct greeting {
@@ -225,6 +297,7 @@ int main(void)
 	round_trips();
 	an_open_waits_for_notes();
 	server_goes();
+	rests();
 	server_is_bad(15, 6, "a length that is too small");
 	server_is_bad(FUSERELAY_MAX + 1, 6, "one that is too large");
 	server_is_bad(16, 4, "a reply that nobody waits for");

@@ -31,10 +31,8 @@ fcvm__authfile=''
 fcvm__tls_verify='true'
 fcvm__setup='1'
 fcvm__no_snapshot='1'
+fcvm__warm='0'
 fcvm__strace_agent='0'
-fcvm__hypervisor=''
-fcvm__accel='tcg'
-fcvm__network='none'
 fcvm__net_args=''
 fcvm__vol_args=''
 fcvm__image_volumes='1'
@@ -44,8 +42,8 @@ fcvm__publish_all='0'
 fcvm__replace='0'"
 	has "$(fcvm-plan options img)" "fcvm__data_dir='$FCVM_DATA_DIR'"
 	has "$(fcvm-plan options img)" "fcvm__root='$(($(id -u) == 0))'"
-	has "$(FCVM_SNAPSHOT=1 FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"
-	has "$(FCVM_SNAPSHOT=1 FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "fcvm__no_snapshot='0'"
+	has "$(FCVM_NO_SNAPSHOT=1 fcvm-plan options img)" "fcvm__no_snapshot='1'"
+	has "$(FCVM_NO_SNAPSHOT=0 fcvm-plan options img)" "fcvm__no_snapshot='0'"
 }
 
 @test "usage errors are 100, an image's faults 101, a missing file 111" {
@@ -108,4 +106,14 @@ fcvm__replace='0'"
 @test "closest finds the word that was meant" {
 	is "$(fcvm-plan closest rnu run setup)" run
 	is "$(fcvm-plan closest zzzz run setup)" ''
+}
+
+@test "--warm asks the image for a health check, too" {
+	echo '{"config":{"Cmd":["app"],"Healthcheck":{"Test":["CMD","ok"]}}}' >config.json
+	run -0 make_plan --warm img
+	has "$output" '"warm": true'
+	run -100 make_plan --warm -v /tmp:/x img
+	is "$output" 'fcvm-plan: --warm and --volume exclude each other'
+	run -100 make_plan --warm --no-healthcheck img
+	is "$output" 'fcvm-plan: --warm needs to know when the container is well: say --health-cmd or --health-check'
 }

@@ -9,7 +9,6 @@ load ../lib/driver
 setup() {
 	export LOG=$BATS_TEST_TMPDIR/log FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
 	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run
-	export FCVM_SNAPSHOT=1
 	unset FCVM_NO_SNAPSHOT
 	mkdir -p "$FCVM_DATA_DIR" "$BATS_TEST_TMPDIR/image"
 	echo '{}' >"$FCVM_DATA_DIR/setup.json"
@@ -38,6 +37,8 @@ refuses() {
 	has "$output" 'no image given'
 	run -125 fcvm prepare --memroy 1g img
 	has "$output" 'did you mean --memory?'
+	run -125 fcvm prepare --warm img
+	is "$output" "fcvm: prepare runs no container, so it cannot keep one: use 'fcvm run --warm'"
 	run -125 fcvm _prepare img
 	is "$output" "fcvm: _prepare is internal: use 'fcvm prepare'"
 	rm "$FCVM_DATA_DIR/setup.json"
@@ -55,9 +56,6 @@ boots() {
 	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
 	: >"$LOG"
 	FCVM_NO_SNAPSHOT=1 fcvm run --network none img
-	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
-	: >"$LOG"
-	FCVM_SNAPSHOT='' fcvm run --network none img
 	has "$(tail -n 1 "$LOG")" '[--no-snapshot]'
 	: >"$LOG"
 	stub fcvm-strace 'echo initrd'

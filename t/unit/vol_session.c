@@ -3,155 +3,7 @@
  * and that a hostile one gets nothing but the end of its session. */
 #include "cleanup.h"
 #include "tap.h"
-#include "tmpdir.h"
-
-#include <fcvm-vol/vs.h>
-
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-
-#define PATIENCE_MS 20000
-
-struct client {
-	struct vs vs;
-	pthread_t server;
-	int wire;
-	uint64_t unique;
-	char in[65536] __attribute__((aligned(8)));
-	int error; /* of the last answer */
-};
-
-static void *serve(void *arg)
-{
-	vs_serve(arg);
-	return NULL;
-}
-
-static bool put(struct client *c, const void *data, size_t n)
-{
-	return send(c->wire, data, n, MSG_NOSIGNAL) == (ssize_t)n;
-}
-
-static bool take(struct client *c, void *to, size_t n)
-{
-	size_t have = 0;
-
-	while (have < n) {
-		struct pollfd p = {.fd = c->wire, .events = POLLIN};
-		ssize_t got = poll(&p, 1, PATIENCE_MS) == 1
-		                      ? recv(c->wire, (char *)to + have, n - have, 0)
-		                      : -1;
-
-		if (got <= 0)
-			return false;
-		have += (size_t)got;
-	}
-	return true;
-}
-
-/* The answer's body, or NULL if the server ended the session. Notifications are passed over. */
-static const void *answer(struct client *c, uint64_t unique)
-{
-	struct fuse_out_header h;
-
-	do {
-		if (!take(c, &h, sizeof h) || h.len < sizeof h || h.len - sizeof h > sizeof c->in ||
-		        !take(c, c->in, h.len - sizeof h))
-			return NULL;
-	} while (h.unique != unique);
-	c->error = h.error;
-	return c->in;
-}
-
-static void say(struct client *c, uint32_t opcode, uint64_t node, const void *body, size_t n)
-{
-	struct fuse_in_header h = {.len = (uint32_t)(sizeof h + n),
-	        .opcode = opcode,
-	        .unique = ++c->unique,
-	        .nodeid = node};
-	char msg[4096];
-
-	memcpy(msg, &h, sizeof h);
-	memcpy(msg + sizeof h, body, n);
-	put(c, msg, sizeof h + n);
-}
-
-static const void *ask(struct client *c, uint32_t opcode, uint64_t node, const void *body, size_t n)
-{
-	say(c, opcode, node, body, n);
-	return answer(c, c->unique);
-}
-
-/* A fixed part and then text, its NUL included. */
-static const void *ask_text(struct client *c, uint32_t opcode, uint64_t node, const void *fixed,
-        size_t n, const char *text, size_t len)
-{
-	char body[2048];
-
-	if (n)
-		memcpy(body, fixed, n);
-	memcpy(body + n, text, len);
-	return ask(c, opcode, node, body, n + len);
-}
-
-static bool greet(struct client *c)
-{
-	char hello[16] = "FCVMVOL1\1";
-
-	return put(c, hello, sizeof hello) && take(c, hello, sizeof hello) &&
-	       !memcmp(hello, "FCVMVOL1\1\0\0\0\0\0\0\0", sizeof hello);
-}
-
-static const void *init(struct client *c)
-{
-	const struct fuse_init_in in = {.major = 7, .minor = 38, .flags = ~0U};
-
-	return ask(c, FUSE_INIT, 0, &in, sizeof in);
-}
-
-static void start(struct client *c, const struct tmpdir *d, bool readonly, enum vs_cache cache)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		abort();
-	*c = (struct client){.wire = pair[0],
-	        .vs = {.root = openat(d->fd, "share", O_PATH | O_CLOEXEC),
-	                .wire = pair[1],
-	                .readonly = readonly,
-	                .cache = cache,
-	                .uid = geteuid(),
-	                .gid = getegid(),
-	                .threads = 3}};
-	if (pthread_create(&c->server, NULL, serve, &c->vs) != 0)
-		abort();
-}
-
-static void stop(struct client *c)
-{
-	close(c->wire);
-	pthread_join(c->server, NULL);
-	close(c->vs.wire);
-	close(c->vs.root);
-}
-
-static void begin(struct client *c, const struct tmpdir *d, bool readonly)
-{
-	start(c, d, readonly, VS_CACHE_AUTO);
-	if (!greet(c) || !init(c))
-		abort();
-}
-
-static uint64_t look(struct client *c, uint64_t node, const char *name)
-{
-	const struct fuse_entry_out *e =
-	        ask_text(c, FUSE_LOOKUP, node, NULL, 0, name, strlen(name) + 1);
-
-	return e && !c->error ? e->nodeid : 0;
-}
+#include "volclient.h"
 
 /* The session ends: nothing is answered. */
 static void ends(const struct tmpdir *d, const char *what, uint32_t opcode, uint64_t node,
@@ -171,7 +23,8 @@ static void raw_ends(
 	struct client *c = malloc(sizeof *c);
 	char byte;
 
-	start(c, d, false, VS_CACHE_AUTO);
+	prepare(c, d, false, VS_CACHE_AUTO);
+	run(c);
 	ok(!hello || greet(c), "hello before: %s", what);
 	put(c, bytes, n);
 	if (cut)
