@@ -56,7 +56,8 @@ static int make_fs(struct fc_jail *j, struct err *e)
 	return j->fs < 0 ? err_sys(e, "cannot make the file system of a jail") : 0;
 }
 
-/* Makes the directories of a path and returns the last one. */
+/* Makes the directories of a path, for everyone to pass whatever the umask, and returns the last.
+ */
 static int make_dirs(int at, const char *path)
 {
 	auto_free char *copy = xstrdup(path);
@@ -64,9 +65,10 @@ static int make_dirs(int at, const char *path)
 	int dir = fcntl(at, F_DUPFD_CLOEXEC, 3);
 
 	while (dir >= 0 && (name = strsep(&next, "/"))) {
-		int sub = mkdirat(dir, name, 0755) < 0 && errno != EEXIST
-		                  ? -1
-		                  : openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int r = mkdirat(dir, name, 0755) < 0 && errno != EEXIST
+		                ? -1
+		                : fchmodat(dir, name, 0755, 0);
+		int sub = r < 0 ? -1 : openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		close(dir);
 		dir = sub;
@@ -267,8 +269,11 @@ int fc_jail_start(struct fc_jail *j, const struct vmm_config *c, struct proc *p,
 		r = err_sys(e, "cannot enter the jail's pid namespace");
 	if (r == 0) {
 		r = proc_start(p, words.v, &in_jail, e);
-		if (setns(own, CLONE_NEWPID) < 0 && r == 0)
+		if (setns(own, CLONE_NEWPID) < 0 && r == 0) {
 			r = err_sys(e, "cannot leave the jail's pid namespace");
+			proc_kill(p, SIGKILL);
+			proc_wait(p);
+		}
 	}
 	fc_jail_mounts_close(&m);
 	return r;

@@ -277,9 +277,9 @@ static const char *hindrance(const struct machine *m, bool disk)
 {
 	if (!m->o->saving || (!disk && (!m->vmm->ops->save || !m->vmm->ops->go_on)))
 		return "this VM's hypervisor cannot save a running machine";
-	if (!disk && json_array_size(m->o->mounts) && !strcmp(m->vmm->ops->name, "firecracker"))
-		return "with Firecracker a VM with volumes cannot be saved, because that would end "
-		       "their streams";
+	if (!disk && json_array_size(m->o->mounts) && m->vmm->ops->ends_ports)
+		return "this VM's hypervisor cannot save one with volumes: it would end their "
+		       "streams";
 	if (disk && json_array_size(m->o->mounts))
 		return "of a VM with volumes the disk alone cannot be saved";
 	if (m->rewind)

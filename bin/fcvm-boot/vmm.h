@@ -92,6 +92,7 @@ struct vmm_ops {
 	/* Starts the machine; with a state, returns when the guest goes on from there. All
 	 * descriptors in *v become the caller's: vmm_close(). */
 	int (*start)(struct vmm *v, const struct vmm_config *c, struct err *e);
+	bool ends_ports;   /* save() ends the streams of config.ports for good */
 	bool pages, jails; /* it knows what config.pager, config.jailed ask for */
 	/* Stops the guest, writes the state of everything but memory and disks to the file `state`,
 	 * and makes `memory` its memory: that is empty, or a copy of v->memory where that is

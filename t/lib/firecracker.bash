@@ -5,25 +5,22 @@
 
 # In setup().
 fake_firecracker() {
-	export PATH=$ROOT/build/t/fakefc:$PATH FCVM_DATA_DIR=$BATS_FILE_TMPDIR/data
+	local id
+	id=$(printf '%064d' 1)
+	# Of this test's own: those of a file run at once.
+	export PATH=$ROOT/build/t/fakefc:$PATH FCVM_DATA_DIR=$BATS_TEST_TMPDIR/data
 	export FAKEFC_LOG=$BATS_TEST_TMPDIR/requests TMPDIR=$BATS_TEST_TMPDIR/tmp
-	unset FAKEFC_VERSION FAKEFC_FAULT FAKEFC_GUEST FCVM_PAGER FCVM_HYPERVISOR
-	mkdir -p "$TMPDIR"
-	image=$BATS_FILE_TMPDIR/image
+	unset FAKEFC_VERSION FAKEFC_FAULT FAKEFC_GUEST FCVM_PAGER FCVM_HYPERVISOR FCVM_VMM_DIR
+	image=$BATS_TEST_TMPDIR/image
 	plan=$BATS_TEST_TMPDIR/plan.json
-	if [[ ! -d $image ]]; then
-		local id
-		id=$(printf '%064d' 1)
-		mkdir -p "$image" "$FCVM_DATA_DIR/kernels/$id" "$FCVM_DATA_DIR/initrds/$id"
-		printf '\177ELF' >"$FCVM_DATA_DIR/kernels/$id/vmlinux"
-		echo initrd >"$FCVM_DATA_DIR/initrds/$id/initrd"
-		echo image >"$image/root.sqfs"
-		: >"$image/lock"
-		printf '{"kernel":"%s","initrd":"%s","accel":"kvm","append":""}' "$id" "$id" \
-			>"$FCVM_DATA_DIR/setup.json"
-	fi
+	mkdir -p "$TMPDIR" "$image" "$FCVM_DATA_DIR/kernels/$id" "$FCVM_DATA_DIR/initrds/$id"
+	printf '\177ELF' >"$FCVM_DATA_DIR/kernels/$id/vmlinux"
+	echo initrd >"$FCVM_DATA_DIR/initrds/$id/initrd"
+	echo image >"$image/root.sqfs"
+	: >"$image/lock"
+	printf '{"kernel":"%s","initrd":"%s","accel":"kvm","append":""}' "$id" "$id" \
+		>"$FCVM_DATA_DIR/setup.json"
 	templates=$FCVM_DATA_DIR/templates
-	rm -rf "$templates" "$FCVM_DATA_DIR/snapshots"
 	pids=() before=() # what runs fcvm-boot
 	write_plan firecracker
 }
@@ -115,6 +112,8 @@ stop() { # NAME PID
 	is "$(cat "$BATS_TEST_TMPDIR/$1.out")" 'hello from the stand-in'
 }
 
+serves() { fcvm-mem stat --socket "$FCVM_PAGER" >/dev/null 2>&1; }
+
 # Needs userfaultfd(2), which an ordinary user has where the host allows it.
 pager() { # MEMORY
 	[[ -r /dev/userfaultfd || $(sysctl -n vm.unprivileged_userfaultfd) == 1 ]] || skip "no userfaultfd"
@@ -122,5 +121,5 @@ pager() { # MEMORY
 	fcvm-mem serve --socket "$FCVM_PAGER" --memory "$1" </dev/null >"$BATS_TEST_TMPDIR/pager.out" 2>&1 3>&- &
 	server=$!
 	pids+=("$server")
-	wait_for 10 fcvm-mem stat --socket "$FCVM_PAGER"
+	wait_for 20 serves
 }

@@ -5,16 +5,20 @@
 
 load ../lib/helper
 
+# All jails of the host are looked at.
+setup_file() { export BATS_NO_PARALLELIZE_WITHIN_FILE=true; }
+
 setup() {
 	load ../lib/firecracker.bash
 	fake_firecracker
 	write_plan firecracker '"jailer":true'
-	mounts=$(sort /proc/self/mountinfo)
+	umask 077 # as in fcvm run
 }
 
 teardown() {
+	fcvm stop --all -t 0 >/dev/null 2>&1 || :
 	kill_all
-	is "$(sort /proc/self/mountinfo)" "$mounts" mounts
+	is "$(grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo)" '' mounts
 	wait_for 10 no_jails
 }
 
@@ -103,6 +107,26 @@ PUT /snapshot/load"
 	good
 	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.log)" 'the stand-in logs'
 	is "$(cat "$FCVM_VMM_DIR"/firecracker.*.metrics)" '{"utc_timestamp_ms":1}'
+}
+
+@test "from the command line: a container, a template and clones, with a network" {
+	local hello
+	hello=oci:$(hello_image)
+	export FCVM_RUN_BASE=$BATS_TEST_TMPDIR/run FAKEFC_TAP=1 FCVM_SNAPSHOT=1
+	mkdir -m 700 "$FCVM_RUN_BASE"
+	for i in 1 2; do
+		run --separate-stderr timeout 100 fcvm run --jailer --hypervisor firecracker --rm "$hello" true 3>&-
+		good
+	done
+	is "$(requests | grep -c '/snapshot/load')" 2
+	FAKEFC_GUEST=stay run -0 --separate-stderr timeout 100 fcvm run -d --name first --jailer --hypervisor firecracker "$hello" true 3>&-
+	run -0 fcvm snapshot create first --tag warm
+	FAKEFC_GUEST=stay run --separate-stderr timeout 100 fcvm snapshot run warm -d --count 2 --name clone 3>&-
+	is "$status" 0 "$stderr"
+	is "$(fcvm ls --format '{{.Names}} {{.State}}' | sort | tr '\n' ' ')" 'clone-1 running clone-2 running first running '
+	is "$(jailed | wc -l)" 6 "processes with jails' users: $(jailed)"
+	fcvm stop -t 5 first clone-1 clone-2
+	wait_for 10 no_jails
 }
 
 @test "the network's device is handed over and comes back" {

@@ -37,7 +37,7 @@ PUT /snapshot/load"
 
 @test "a release that cannot be told a new device or path goes on under the old ones" {
 	local version
-	for version in 1.7.0 1.11.0 1.12.0 1.15.0 1.16.1; do
+	for version in 1.7.0 1.12.0 1.16.1; do
 		rm -rf "$templates"
 		FAKEFC_VERSION=$version restore
 		good
@@ -86,7 +86,7 @@ PUT /snapshot/load"
 	start_plain first
 	run fcvm-snapshot create first --tag warm
 	((status != 0))
-	has "$output" 'with Firecracker a VM with volumes cannot be saved'
+	has "$output" "this VM's hypervisor cannot save one with volumes: it would end their streams"
 	stop first "$machine"
 	nothing_left
 }
@@ -115,15 +115,18 @@ ends() {
 }
 
 @test "a signal ends a machine at once whose process does not answer" {
-	FAKEFC_FAULT='hang PUT /snapshot/create' start_plain first
-	fcvm-snapshot create first --tag warm >"$BATS_TEST_TMPDIR/answer" 2>&1 3>&- &
+	local status=0 start
+	FAKEFC_FAULT='hang PUT /snapshot/create' fcvm-boot run --plan "$plan" --image "$image" \
+		</dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pids+=($!)
 	wait_for 20 requested 'PATCH /vm'
-	kill "$machine"
-	local status=0
-	wait "$machine" || status=$?
-	is "$status" 143
-	wait $! || :
+	start=$SECONDS
+	kill $!
+	wait $! || status=$?
+	is "$status" 143 "$(cat "$BATS_TEST_TMPDIR/out")"
+	((SECONDS - start < 10)) || fail "it took $((SECONDS - start)) s"
 	nothing_left
+	is "$(find "$templates" -mindepth 1 -type d)" ''
 }
 requested() { [[ $(requests | tail -1) == "$1" ]]; }
 

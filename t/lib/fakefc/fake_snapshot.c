@@ -126,6 +126,7 @@ static int attach(const json_t *o, const json_t *state, char **why)
 		for (size_t i = 0; i < json_array_size(list); i++)
 			if (!strcmp(text(json_array_get(list, i), "iface_id"), id))
 				name = text(json_array_get(list, i), "host_dev_name");
+		json_object_set_new(net, "host_dev_name", json_string(name));
 		if (fake_tap(name, why) < 0)
 			return -1;
 	}
@@ -186,6 +187,10 @@ int fake_load(struct fake *f, const json_t *o, char **why)
 	state = json_load_file(text(o, "snapshot_path"), 0, NULL);
 	guest = json_integer_value(json_object_get(state, "guest"));
 	status = load(f, o, state, why);
+	if (status == 204) { /* for the next save */
+		json_object_update(f->drives, json_object_get(state, "drives"));
+		json_object_update(f->nets, json_object_get(state, "nets"));
+	}
 	json_decref(state);
 	f->over = status == 400;
 	if (status == 400)
