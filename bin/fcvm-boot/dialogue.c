@@ -32,6 +32,15 @@ void dialogue_send(struct machine *m, json_t *message)
 	put_failed(m, text ? proto_put_text(&m->out, 0, PROTO_CONTROL, text, strlen(text)) : -1);
 }
 
+/* Ahead of all else, also of what is held back. */
+static void send_first(struct machine *m, json_t *message)
+{
+	auto_json json_t *j = message;
+	auto_free char *text = json_dumps(j, JSON_COMPACT);
+
+	put_failed(m, text ? proto_put_text(&m->first, 0, PROTO_CONTROL, text, strlen(text)) : -1);
+}
+
 void dialogue_put(struct machine *m, uint16_t channel, enum proto_type type, uint8_t flags,
         const void *data, size_t n)
 {
@@ -171,7 +180,9 @@ static void resume_clone(struct machine *m)
 		m->violation = "there is no entropy for it";
 		return;
 	}
-	dialogue_send(m, message);
+	/* What it was sent before it is a clone would be for the sessions of the other machine. */
+	send_first(m, message);
+	m->held = true;
 	m->phase = PHASE_RUN;
 	for (struct conn *c = m->conns; c; c = c->next)
 		if (c->front && !m->o->exec)
@@ -223,6 +234,7 @@ static void container_begun(struct machine *m)
 static void resumed(struct machine *m, const json_t *j)
 {
 	m->resumed = true;
+	m->held = false;
 	trace("agent: resumed");
 	if (m->o->resumed)
 		*m->o->resumed = true;
@@ -274,7 +286,7 @@ static void control(struct machine *m, const struct frame *f)
 	else if (!strcmp(type, "RESUMED") && m->o->restored && !m->resumed)
 		resumed(m, j);
 	else if (!strcmp(type, "TIME") && m->o->clone && !m->resumed)
-		dialogue_send(m, dialogue_time());
+		send_first(m, dialogue_time());
 	else if (!strcmp(type, "FROZEN") && m->o->plan)
 		snapshot_frozen(m, j);
 	else if (!strcmp(type, "FATAL"))

@@ -137,7 +137,7 @@ struct machine {
 	struct proto_in in;
 	struct proto_out out;
 	struct proto_out first;        /* what goes to the agent before all of out */
-	bool held;                     /* and out has to wait: the guest is frozen */
+	bool held;                     /* and out has to wait: the guest is frozen, or wakes up */
 	struct snapshot_job *snapshot; /* NULL: none is being made */
 	bool warmed;                   /* what saving.warm asks for was tried */
 	struct rewind_job *rewind;     /* NULL: it does not go back to one */
