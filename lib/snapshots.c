@@ -93,7 +93,7 @@ bool snapshot_is_disk(const json_t *meta)
 
 static bool is_part(size_t i, const json_t *meta)
 {
-	return (i != STATE && i != MEMORY) || !snapshot_is_disk(meta);
+	return i == SCRATCH || i == ROOT || !snapshot_is_disk(meta);
 }
 
 bool snapshots_has(const struct snapshots *s, const char *tag)
@@ -144,8 +144,9 @@ static int open_snapshot(int dir, struct snapshot *found, struct err *e)
 		if (check_file(fd, found->meta, file_names[i], e) < 0)
 			return -1;
 	}
-	if (!snapshot_is_disk(found->meta) &&
-	        !saved_hash_is(found->files.state, found->meta, "stateHash"))
+	if (snapshot_is_disk(found->meta))
+		return 0;
+	if (!saved_hash_is(found->files.state, found->meta, "stateHash"))
 		return err_set(e, FCVM_EX_DATA, "its state was changed");
 	if (!saved_hash_is(found->files.volumes, found->meta, "volumesHash"))
 		return err_set(e, FCVM_EX_DATA, "what is known of its volumes was changed");
@@ -230,7 +231,7 @@ int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct er
 
 void snapshots_disk_only(struct snapshot_new *n)
 {
-	static const size_t none[] = {STATE, MEMORY};
+	static const size_t none[] = {STATE, MEMORY, VOLUMES};
 
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
 		int *fd = file_of(&n->files, none[i]);
@@ -291,11 +292,13 @@ static int describe(const struct snapshot_new *n, json_t *meta)
 	}
 	json_object_set_new(meta, "fcvmSnapshot", json_integer(SNAPSHOT_FORMAT));
 	json_object_set_new(meta, "id", json_string(id));
-	if (disk)
+	if (disk) {
 		json_object_del(meta, "stateHash");
-	else
+		json_object_del(meta, "volumesHash");
+	} else {
 		json_object_set_new(meta, "stateHash", json_string(state));
-	json_object_set_new(meta, "volumesHash", json_string(volumes));
+		json_object_set_new(meta, "volumesHash", json_string(volumes));
+	}
 	json_object_set_new(meta, "files", files);
 	return 0;
 }

@@ -31,8 +31,8 @@ struct snapshot_files {
 	int state;   /* of the devices; -1 where only the disk was saved */
 	int memory;  /* the guest's; likewise */
 	int scratch; /* its disk: to be copied */
-	int volumes; /* the sessions of its volumes' servers, in the machine's order; empty without
-	              */
+	int volumes; /* the sessions of its volumes' servers, in the machine's order; empty without;
+	              * -1 likewise */
 	int root;    /* the image's root file system; in the making: borrowed */
 };
 #define SNAPSHOT_FILES 5
@@ -82,7 +82,7 @@ struct snapshot_new {
 	bool no_replace; /* another of its tag is not to be replaced */
 };
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e);
-/* It gets neither state nor memory. */
+/* It gets neither state nor memory nor sessions. */
 void snapshots_disk_only(struct snapshot_new *n);
 /* The same for one in the making, where it is empty. */
 int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e);

@@ -35,14 +35,19 @@ static json_t *path_identity(const char *path, struct err *e)
 	return NULL;
 }
 
-static json_t *disk_identity(const struct vmm_disk *d, struct err *e)
+/* Its time of change is another whenever a snapshot links it, or lets go of it. */
+static json_t *image_identity(const struct vmm_disk *d, struct err *e)
 {
 	struct stat st;
+	json_t *id;
 
-	if (fstat(d->fd, &st) == 0)
-		return identity(&st);
-	err_sys(e, "cannot read the image's attributes");
-	return NULL;
+	if (fstat(d->fd, &st) < 0) {
+		err_sys(e, "cannot read the image's attributes");
+		return NULL;
+	}
+	id = identity(&st);
+	json_object_del(id, "ctime");
+	return id;
 }
 
 /* The line of /proc/cpuinfo with this word, of the first processor. */
@@ -79,7 +84,7 @@ json_t *template_key(const struct vmm_ops *ops, const struct vmm_config *c, cons
 
 	if (!monitor || !(kernel = path_identity(c->kernel, e)) ||
 	        !(initrd = path_identity(c->initrd, e)) ||
-	        !(image = disk_identity(&c->disks[0], e)))
+	        !(image = image_identity(&c->disks[0], e)))
 		return NULL;
 	doc = json_pack("{s:i, s:s, s:i, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:I, s:I, "
 	                "s:I, s:b, s:o, s:O?}",

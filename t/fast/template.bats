@@ -31,6 +31,15 @@ load ../lib/templates
 	lacks "$(phases)" 'template: booting'
 }
 
+@test "a snapshot, which links the image, leaves its template good" {
+	local vm
+	vm=$(vm_name)
+	fcvm run -d --name "$vm" --network none --memory 128m "$IMAGE" sleep 1000
+	fcvm snapshot create "$vm" --tag it --stop
+	FCVM_TRACE=1 run -0 --separate-stderr fcvm run --rm --network none --memory 128m "$IMAGE" true
+	lacks "$(phases)" 'template: booting'
+}
+
 @test "--no-snapshot and FCVM_NO_SNAPSHOT boot, and so does a limit of 0" {
 	run -0 quick --no-snapshot "$IMAGE" echo cold
 	is "$output" cold
