@@ -37,6 +37,7 @@ teardown() {
 state() {
 	on_host sh -c '
 		ip -o link | sed "s/ qdisc.*//"
+		ss -Hltun | sort # a process that ends lets go of its sockets last
 		ip netns; ip route show table all; ip -6 route show table all; ip neigh show proxy; ip -6 maddr
 		nft list ruleset
 		grep nsfs /proc/self/mounts
