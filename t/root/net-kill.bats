@@ -68,7 +68,10 @@ kill_all() {
 	local step victim count passed=0
 	for step in "${steps[@]}"; do
 		for ((victim = 0, count = 1; victim < count; victim++)); do
-			start "$step" "${@:2}" || break
+			if ! start "$step" "${@:2}"; then # it has ended without that step
+				wait_for 5 nothing_left
+				break
+			fi
 			passed=$((passed + !victim))
 			mapfile -t pids < <(marked)
 			[[ $1 != every ]] || count=${#pids[@]}
