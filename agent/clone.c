@@ -236,7 +236,6 @@ int clone_become(struct agent *a, const json_t *message, int files[CLONE_MOUNTS]
 	files[0] = files[1] = -1;
 	if (!json_is_object(plan))
 		return err_set(e, FCVM_EX_FAIL, "the host sent a message without a plan");
-	agent_set_clock(message);
 	r = agent_reseed(message, e);
 	if (r == 0 && a->freeze.can_end_tcp && tcp_end_foreign() < 0)
 		r = err_sys(e, "cannot end the TCP connections of the machine it was");

@@ -276,7 +276,6 @@ int agent_time(struct agent *a, const json_t *message, struct err *e)
 		return 0;
 	}
 	w->message = NULL;
-	json_object_del(resume, "time");
 	step_clock(w->least_ns + (w->most_ns - w->least_ns) / 2);
 	r = wake(a, resume, e);
 	json_decref(resume);

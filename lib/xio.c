@@ -63,6 +63,24 @@ int write_full(int fd, const void *buf, size_t n)
 	return 0;
 }
 
+int pwrite_full(int fd, const void *buf, size_t n, off_t at)
+{
+	const char *p = buf;
+
+	while (n > 0) {
+		ssize_t r = pwrite(fd, p, n, at);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO;
+		p += r;
+		at += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *len)
 {
 	auto_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);

@@ -23,6 +23,8 @@ ssize_t read_full(int fd, void *buf, size_t n);
 /* Writes all n bytes; retries EINTR, and waits where somebody has made the descriptor non-blocking.
  * Returns 0 or -errno. */
 int write_full(int fd, const void *buf, size_t n);
+/* Writes all n bytes of a file at that place; retries EINTR. Returns 0 or -errno. */
+int pwrite_full(int fd, const void *buf, size_t n, off_t at);
 
 /* The whole file, NUL-terminated, in malloc'd *out (the caller frees). -EFBIG above max bytes. */
 int read_file_at(int dirfd, const char *path, size_t max, char **out, size_t *len);

@@ -4,8 +4,7 @@
 #include "cleanup.h"
 #include "control.h"
 #include "json.h"
-#include "rewind.h"
-#include "snapshot.h"
+#include "job.h"
 #include "status.h"
 #include "strv.h"
 #include "supervise.h"
@@ -186,10 +185,8 @@ static void leave(struct conn *c)
 		container_leave(c);
 	if (c->role == ROLE_EXEC)
 		call_leave(c);
-	if (c->role == ROLE_SNAPSHOT)
-		snapshot_leave(c);
-	if (c->role == ROLE_REWIND)
-		rewind_leave(c);
+	if (c->role == ROLE_JOB)
+		job_leave(c);
 }
 
 /* It is out of the list already, so that nobody counts on it any more. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "rewind.h"
-#include "aide.h"
 #include "assets.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "failpoint.h"
 #include "helper.h"
+#include "job.h"
 #include "json.h"
-#include "name.h"
 #include "snapshots.h"
 #include "status.h"
+#include "strv.h"
 #include "trace.h"
 #include "xio.h"
 
@@ -22,34 +22,30 @@
 #define RESUME_MS 30000 /* an emulated guest on a busy host takes its time */
 
 struct rewind_job {
-	struct machine *m;
-	struct conn *owner;
-	char tag[NAME_MAX_LEN + 1];
+	struct job job;
 	struct snapshot found;
-	int scratch;      /* the disk of then; -1: not yet */
-	struct aide aide; /* who copies it */
-	bool stopped;     /* the machine that was running */
-	bool started;     /* the other one, which is: */
+	int scratch;  /* the disk of then; -1: not yet */
+	bool stopped; /* the machine that was running */
+	bool started; /* the other one, which is: */
 	struct vmm next;
 	struct watch agent_watch, end_watch;
 	struct proto_in in;
 	struct proto_out out;
 	struct proto_text text;
-	int64_t until_ms;
 };
 
 static void unwatch(struct rewind_job *j)
 {
-	loop_remove(&j->m->loop, &j->agent_watch);
-	loop_remove(&j->m->loop, &j->end_watch);
+	loop_remove(&j->job.m->loop, &j->agent_watch);
+	loop_remove(&j->job.m->loop, &j->end_watch);
 }
 
 static void finish(struct rewind_job *j)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 	struct err e;
 
-	aide_end(m, &j->aide);
+	aide_end(m, &j->job.aide);
 	unwatch(j);
 	if (j->started)
 		rewind_end_vmm(&j->next);
@@ -65,21 +61,21 @@ static void finish(struct rewind_job *j)
 	proto_in_free(&j->in);
 	proto_out_free(&j->out);
 	proto_text_clear(&j->text);
-	m->rewind = NULL;
+	m->job = NULL;
 	free(j);
 }
 
 static void fail(struct rewind_job *j, const struct err *e)
 {
-	if (j->owner)
-		hub_refuse(j->owner, e->status, "cannot go back to the snapshot %s: %s", j->tag,
-		        e->text);
+	if (j->job.owner)
+		hub_refuse(j->job.owner, e->status, "cannot go back to the snapshot %s: %s",
+		        j->job.tag, e->text);
 	finish(j);
 }
 
 static void take_over(struct rewind_job *j, const json_t *answer)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 	struct rewind_other other = {.vmm = j->next,
 	        .in = j->in,
 	        .out = j->out,
@@ -89,11 +85,11 @@ static void take_over(struct rewind_job *j, const json_t *answer)
 
 	trace("rewind: resumed");
 	failpoint("rewind-resumed");
-	snprintf(why, sizeof why, "the VM has gone back to the snapshot %s", j->tag);
-	if (j->owner) {
-		hub_tell(j->owner,
-		        json_pack("{s:s, s:{s:s}}", "type", "OK", "answer", "tag", j->tag));
-		j->owner->closing = true;
+	snprintf(why, sizeof why, "the VM has gone back to the snapshot %s", j->job.tag);
+	if (j->job.owner) {
+		hub_tell(j->job.owner,
+		        json_pack("{s:s, s:{s:s}}", "type", "OK", "answer", "tag", j->job.tag));
+		j->job.owner->closing = true;
 	}
 	j->started = j->stopped = false;
 	j->in = (struct proto_in){0};
@@ -112,7 +108,7 @@ static int say(struct rewind_job *j, json_t *message)
 	if (!text || proto_put_text(&j->out, 0, PROTO_CONTROL, text, strlen(text)) < 0)
 		return -1;
 	if (j->agent_watch.fd >= 0 && proto_flush(&j->out, j->next.agent) == 0)
-		loop_want(&j->m->loop, &j->agent_watch,
+		loop_want(&j->job.m->loop, &j->agent_watch,
 		        EPOLLIN | (proto_pending(&j->out) ? EPOLLOUT : 0));
 	return 0;
 }
@@ -159,7 +155,7 @@ static void agent_event(void *ctx, uint32_t events)
 	int r = 0;
 
 	if ((events & EPOLLOUT) && proto_flush(&j->out, j->next.agent) == 0)
-		loop_want(&j->m->loop, &j->agent_watch,
+		loop_want(&j->job.m->loop, &j->agent_watch,
 		        EPOLLIN | (proto_pending(&j->out) ? EPOLLOUT : 0));
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
@@ -190,21 +186,21 @@ static void end_event(void *ctx, uint32_t events)
 
 static int say_resume(struct rewind_job *j, struct err *e)
 {
-	struct loop *l = &j->m->loop;
+	struct loop *l = &j->job.m->loop;
 
-	if (say(j, dialogue_clone_message(j->m->o->plan)) < 0)
+	if (say(j, dialogue_clone_message(j->job.m->o->plan)) < 0)
 		return err_set(e, FCVM_EX_FAIL, "there is no entropy for it");
 	if (loop_add(l, &j->agent_watch, j->next.agent, EPOLLIN | EPOLLOUT, agent_event, j) < 0 ||
 	        loop_add(l, &j->end_watch, j->next.proc.pidfd, EPOLLIN, end_event, j) < 0)
 		return err_sys(e, "cannot watch the machine");
-	j->until_ms = clock_ms() + RESUME_MS;
+	j->job.until_ms = clock_ms() + RESUME_MS;
 	return 0;
 }
 
 /* One of the two has the TAP at a time: who is stopped takes no frame from it. */
 static int start(struct rewind_job *j, struct err *e)
 {
-	const struct machine *m = j->m;
+	const struct machine *m = j->job.m;
 	struct vmm_config c = *m->o->saving->config;
 
 	j->stopped = true;
@@ -229,7 +225,7 @@ static void copy(void *ctx, int report)
 {
 	struct rewind_job *j = ctx;
 	struct err e = {.status = FCVM_EX_OK};
-	int same = rewind_same_file(j->m->o->saving->root, j->found.files.root), r = 0;
+	int same = rewind_same_file(j->job.m->o->saving->root, j->found.files.root), r = 0;
 
 	if (same == 0)
 		err_set(&e, FCVM_EX_DATA, "it is of another VM: its image was of other contents");
@@ -249,27 +245,27 @@ static void copied(void *ctx, uint32_t events)
 {
 	struct rewind_job *j = ctx;
 	struct err e;
-	int r = helper_wait(j->aide.report, "rewind's helper", &e);
+	int r = helper_wait(j->job.aide.report, "rewind's helper", &e);
 
 	(void)events;
-	aide_end(j->m, &j->aide);
+	aide_end(j->job.m, &j->job.aide);
 	if (r < 0 || start(j, &e) < 0)
 		fail(j, &e);
 }
 
 static int begin(struct rewind_job *j, struct err *e)
 {
-	const struct saving *saving = j->m->o->saving;
+	const struct saving *saving = j->job.m->o->saving;
 	struct snapshots store;
 	int r = snapshots_open(&store, saving->data, e);
 
 	if (r == 0)
-		r = snapshots_find(&store, j->tag, &j->found, e);
+		r = snapshots_find(&store, j->job.tag, &j->found, e);
 	snapshots_close(&store);
-	if (r < 0 || rewind_check(j->m, &j->found, e) < 0 ||
+	if (r < 0 || rewind_check(j->job.m, &j->found, e) < 0 ||
 	        assets_scratch_empty(saving->data, &j->scratch, e) < 0)
 		return -1;
-	return aide_start(j->m, &j->aide,
+	return aide_start(j->job.m, &j->job.aide,
 	        &(struct aide_work){.name = "rewind",
 	                .keep = (int[]){saving->root, j->found.files.root, j->found.files.scratch,
 	                        j->scratch},
@@ -280,6 +276,32 @@ static int begin(struct rewind_job *j, struct err *e)
 	        e);
 }
 
+static void due(struct job *j, int64_t now)
+{
+	struct machine *m = j->m;
+	struct err e;
+
+	if (m->phase != PHASE_RUN || !m->running || m->stopping)
+		err_set(&e, FCVM_EX_FAIL, "the container is stopping");
+	else if (j->until_ms >= 0 && now >= j->until_ms)
+		err_set(&e, FCVM_EX_FAIL, "its agent does not answer");
+	else
+		return;
+	fail((struct rewind_job *)j, &e);
+}
+
+static void fail_job(struct job *j, const struct err *e)
+{
+	fail((struct rewind_job *)j, e);
+}
+
+static void finish_job(struct job *j)
+{
+	finish((struct rewind_job *)j);
+}
+
+static const struct job_kind rewind_job = {due, fail_job, finish_job};
+
 static const char *hindrance(const struct machine *m)
 {
 	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->stop)
@@ -288,10 +310,9 @@ static const char *hindrance(const struct machine *m)
 		return "a VM with volumes cannot go back";
 	if (m->o->exec)
 		return "the VM is there for the command of its --exec";
-	if (m->rewind)
-		return "the VM is on its way to a snapshot already";
-	if (m->snapshot)
-		return "a snapshot of it is being made";
+	if (m->job)
+		return m->job->kind == &rewind_job ? "the VM is on its way to a snapshot already"
+		                                   : "a snapshot of it is being made";
 	if (m->phase != PHASE_RUN || !m->running || m->stopping)
 		return "the container is not running";
 	return NULL;
@@ -299,75 +320,20 @@ static const char *hindrance(const struct machine *m)
 
 void rewind_request(struct conn *c, const json_t *request)
 {
-	const char *tag = json_string_value(json_object_get(request, "tag"));
-	const char *why = hindrance(c->m);
+	const char *tag = job_tag(c, request, hindrance(c->m));
 	struct rewind_job *j;
 	struct err e;
 
 	if (!tag)
-		tag = c->m->name;
-	if (why || !name_valid(tag)) {
-		hub_refuse(c, FCVM_EX_FAIL, "%s%s%s", why ? "" : tag, why ? "" : ": ",
-		        why ? why : NAME_RULE);
 		return;
-	}
-	j = calloc(1, sizeof *j);
-	if (!j)
-		abort();
-	*j = (struct rewind_job){.m = c->m,
-	        .owner = c,
-	        .found = {.files = SNAPSHOT_FILES_NONE, .dir = -1},
+	j = xcalloc(1, sizeof *j);
+	*j = (struct rewind_job){.found = {.files = SNAPSHOT_FILES_NONE, .dir = -1},
 	        .scratch = -1,
-	        .aide = AIDE_NONE,
 	        .agent_watch.fd = -1,
-	        .end_watch.fd = -1,
-	        .until_ms = -1};
+	        .end_watch.fd = -1};
+	job_begin(&j->job, &rewind_job, c->m, c, tag);
 	proto_in_init(&j->in, PROTO_GUEST);
-	snprintf(j->tag, sizeof j->tag, "%s", tag);
-	c->role = ROLE_REWIND;
-	c->m->rewind = j;
 	trace("rewind: begun");
 	if (begin(j, &e) < 0)
 		fail(j, &e);
-}
-
-void rewind_due(struct machine *m, int64_t now)
-{
-	struct rewind_job *j = m->rewind;
-	struct err e;
-
-	if (!j)
-		return;
-	if (m->phase != PHASE_RUN || !m->running || m->stopping)
-		err_set(&e, FCVM_EX_FAIL, "the container is stopping");
-	else if (j->until_ms >= 0 && now >= j->until_ms)
-		err_set(&e, FCVM_EX_FAIL, "its agent does not answer");
-	else
-		return;
-	fail(j, &e);
-}
-
-int64_t rewind_next(const struct machine *m)
-{
-	return m->rewind ? m->rewind->until_ms : -1;
-}
-
-void rewind_leave(struct conn *c)
-{
-	struct rewind_job *j = c->m->rewind;
-
-	if (!j || j->owner != c)
-		return;
-	j->owner = NULL;
-	finish(j);
-}
-
-void rewind_end(struct machine *m)
-{
-	struct err e;
-
-	if (!m->rewind)
-		return;
-	err_set(&e, FCVM_EX_FAIL, "the VM has ended");
-	fail(m->rewind, &e);
 }

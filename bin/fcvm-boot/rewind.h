@@ -8,13 +8,7 @@
 
 #include "supervise.h"
 
-struct rewind_job; /* opaque */
-
 void rewind_request(struct conn *c, const json_t *request);
-void rewind_due(struct machine *m, int64_t now);
-int64_t rewind_next(const struct machine *m); /* CLOCK_MONOTONIC ms; -1: nothing is due */
-void rewind_leave(struct conn *c);            /* its client has gone: it is not done */
-void rewind_end(struct machine *m);           /* the machine has ended */
 
 /* rewind_swap.c: the other machine, which runs, takes the place of the one that is stopped. */
 struct rewind_other {

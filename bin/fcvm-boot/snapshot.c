@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot.h"
-#include "aide.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "failpoint.h"
 #include "helper.h"
 #include "json.h"
 #include "msg.h"
-#include "name.h"
 #include "snapshot_meta.h"
 #include "snapshot_own.h"
 #include "snapshots.h"
@@ -32,7 +30,7 @@ static int64_t now_us(void)
 
 static void let_go(struct snapshot_job *j)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 	struct err e;
 
 	if (j->stopped && m->vmm->ops->go_on(m->vmm, &e) < 0 && !m->vmm_ended) {
@@ -47,9 +45,9 @@ static void let_go(struct snapshot_job *j)
 
 static void finish(struct snapshot_job *j)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 
-	aide_end(j->m, &j->aide);
+	aide_end(j->job.m, &j->job.aide);
 	if (m->phase == PHASE_RUN)
 		let_go(j);
 	if (j->warm)
@@ -58,20 +56,27 @@ static void finish(struct snapshot_job *j)
 		snapshots_end(&j->store, &j->files);
 	snapshots_close(&j->store);
 	json_decref(j->meta);
-	m->snapshot = NULL;
+	m->job = NULL;
 	free(j);
+}
+
+static void warm_failed(const struct machine *m, const char *why)
+{
+	if (m->phase == PHASE_RUN)
+		msg("the started container cannot be kept for the next run: %s", why);
 }
 
 static void fail(struct snapshot_job *j, const struct err *e)
 {
-	if (j->owner)
-		hub_refuse(j->owner, e->status, "%s", e->text);
-	else if (j->warm && j->m->phase == PHASE_RUN)
-		msg("the started container cannot be kept for the next run: %s", e->text);
+	if (j->job.owner)
+		hub_refuse(j->job.owner, e->status, "%s", e->text);
+	else if (j->warm)
+		warm_failed(j->job.m, e->text);
 	finish(j);
 }
 
 static void saved(struct snapshot_job *j, int r, struct err *e);
+static bool is_ours(const struct machine *m);
 
 /* --- the helpers --- */
 
@@ -79,7 +84,7 @@ static void copy_base(void *ctx, int report)
 {
 	struct snapshot_job *j = ctx;
 	struct err e = {.status = FCVM_EX_OK};
-	int r = copy_sparse(j->m->vmm->memory, j->files.files.memory);
+	int r = copy_sparse(j->job.m->vmm->memory, j->files.files.memory);
 
 	if (r < 0) {
 		errno = -r;
@@ -93,7 +98,7 @@ static void copy_disk(void *ctx, int report)
 {
 	struct snapshot_job *j = ctx;
 	struct err e = {.status = FCVM_EX_OK};
-	int r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
+	int r = copy_sparse(j->job.m->o->saving->scratch, j->files.files.scratch);
 
 	if (r < 0) {
 		errno = -r;
@@ -111,22 +116,22 @@ static void keep(void *ctx, int report)
 
 	if (j->warm)
 		r = warm_keep(&j->warm_new, j->warm, &e);
-	else if (snapshot_meta_add(j->meta, j->m->o, j->m->vmm->ops, &e) == 0)
+	else if (snapshot_meta_add(j->meta, j->job.m->o, j->job.m->vmm->ops, &e) == 0)
 		r = snapshots_keep(
-		        &j->store, &j->files, j->tag, j->meta, j->m->o->saving->plan, &e);
+		        &j->store, &j->files, j->job.tag, j->meta, j->job.m->o->saving->plan, &e);
 	helper_tell(report, r < 0 ? &e : NULL);
 }
 
 static void kept(struct snapshot_job *j)
 {
-	struct machine *m = j->m;
-	struct conn *c = j->owner;
+	struct machine *m = j->job.m;
+	struct conn *c = j->job.owner;
 	bool stop = j->stop;
 
 	trace("snapshot: kept");
 	if (c) {
-		hub_tell(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "OK", "answer", "tag", j->tag,
-		                    "pauseUsec", (json_int_t)j->pause_us));
+		hub_tell(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "OK", "answer", "tag",
+		                    j->job.tag, "pauseUsec", (json_int_t)j->pause_us));
 		c->closing = true;
 	}
 	if (stop && m->phase == PHASE_RUN) {
@@ -141,15 +146,15 @@ static void helped(void *ctx, uint32_t events)
 {
 	struct snapshot_job *j = ctx;
 	struct err e;
-	int r = helper_wait(j->aide.report, "snapshot's helper", &e);
+	int r = helper_wait(j->job.aide.report, "snapshot's helper", &e);
 
 	(void)events;
-	aide_end(j->m, &j->aide);
+	aide_end(j->job.m, &j->job.aide);
 	if (r < 0) {
 		fail(j, &e);
 	} else if (j->step == STEP_BASE) {
 		j->step = STEP_HOLD;
-		snapshot_due(j->m, clock_ms());
+		job_due(j->job.m, clock_ms());
 	} else if (j->step == STEP_DISK) {
 		saved(j, 0, &e);
 	} else {
@@ -161,10 +166,10 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 {
 	const struct snapshot_files *f = &j->files.files;
 	const int fds[] = {f->state, f->memory, f->scratch, f->volumes, f->root, j->files.dir,
-	        j->store.dir, j->m->vmm->memory, j->m->o->saving->scratch, j->warm_new.files.dir,
-	        j->warm_new.store.dir};
+	        j->store.dir, j->job.m->vmm->memory, j->job.m->o->saving->scratch,
+	        j->warm_new.files.dir, j->warm_new.store.dir};
 
-	return aide_start(j->m, &j->aide,
+	return aide_start(j->job.m, &j->job.aide,
 	        &(struct aide_work){.name = "snapshot",
 	                .keep = fds,
 	                .n_keep = sizeof fds / sizeof *fds,
@@ -179,7 +184,7 @@ static int help(struct snapshot_job *j, void (*fn)(void *ctx, int report), struc
 /* The guest goes on, unless it is not to; what was copied is made a snapshot. */
 static void saved(struct snapshot_job *j, int r, struct err *e)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 
 	if (r == 0 && !j->stop)
 		let_go(j);
@@ -188,7 +193,7 @@ static void saved(struct snapshot_job *j, int r, struct err *e)
 	failpoint("snapshot-thawed");
 	if (r == 0 && m->phase == PHASE_RUN) {
 		j->step = STEP_KEEP;
-		j->until_ms = -1;
+		j->job.until_ms = -1;
 		json_object_set_new(j->meta, "pauseUsec", json_integer(j->pause_us));
 		r = help(j, keep, e);
 	}
@@ -199,7 +204,7 @@ static void saved(struct snapshot_job *j, int r, struct err *e)
 void snapshot_frozen(struct machine *m, const json_t *answer)
 {
 	const char *why = json_string_value(json_object_get(answer, "error"));
-	struct snapshot_job *j = m->snapshot;
+	struct snapshot_job *j = is_ours(m) ? (struct snapshot_job *)m->job : NULL;
 	struct err e;
 	int r;
 
@@ -216,41 +221,35 @@ void snapshot_frozen(struct machine *m, const json_t *answer)
 		return;
 	}
 	j->step = STEP_DISK;
-	j->until_ms = -1;
+	j->job.until_ms = -1;
 }
 
-void snapshot_due(struct machine *m, int64_t now)
+static void due(struct job *job, int64_t now)
 {
-	struct snapshot_job *j = m->snapshot;
+	struct snapshot_job *j = (struct snapshot_job *)job;
+	struct machine *m = job->m;
 	struct err e;
 
-	if (!j)
-		return;
 	if (m->phase != PHASE_RUN || !m->running) {
 		err_set(&e, FCVM_EX_FAIL, "the container has ended");
 		fail(j, &e);
 	} else if (j->step == STEP_HOLD && dialogue_freeze(m, j->disk)) {
 		j->step = STEP_FREEZE;
-		j->until_ms = now + FREEZE_MS;
-	} else if (j->step == STEP_FREEZE && now >= j->until_ms) {
+		j->job.until_ms = now + FREEZE_MS;
+	} else if (j->step == STEP_FREEZE && now >= j->job.until_ms) {
 		err_set(&e, FCVM_EX_FAIL, "the guest does not come to rest");
 		fail(j, &e);
 	}
-}
-
-int64_t snapshot_next(const struct machine *m)
-{
-	return m->snapshot ? m->snapshot->until_ms : -1;
 }
 
 /* --- requests --- */
 
 static int open_files(struct snapshot_job *j, struct err *e)
 {
-	const struct saving *s = j->m->o->saving;
+	const struct saving *s = j->job.m->o->saving;
 
 	if (snapshots_open(&j->store, s->data, e) < 0 ||
-	        snapshots_check_free(&j->store, j->tag, e) < 0 ||
+	        snapshots_check_free(&j->store, j->job.tag, e) < 0 ||
 	        snapshots_begin(&j->store, &j->files, e) < 0)
 		return -1;
 	j->files.files.root = s->root;
@@ -261,15 +260,15 @@ static int open_files(struct snapshot_job *j, struct err *e)
 static int begin(struct snapshot_job *j, struct err *e)
 {
 	j->meta = json_pack("{s:I, s:s}", "created", (json_int_t)(clock_real_ns() / 1000000000),
-	        "vm", j->m->name);
+	        "vm", j->job.m->name);
 	if (j->disk) {
 		json_object_set_new(j->meta, "kind", json_string(SNAPSHOT_DISK));
 		snapshots_disk_only(&j->files);
-	} else if (j->m->vmm->memory_private) {
+	} else if (j->job.m->vmm->memory_private) {
 		return help(j, copy_base, e);
 	}
 	j->step = STEP_HOLD;
-	snapshot_due(j->m, clock_ms());
+	job_due(j->job.m, clock_ms());
 	return 0;
 }
 
@@ -282,50 +281,54 @@ static const char *hindrance(const struct machine *m, bool disk)
 		       "streams";
 	if (disk && json_array_size(m->o->mounts))
 		return "of a VM with volumes the disk alone cannot be saved";
-	if (m->rewind)
-		return "the VM is going back to a snapshot";
-	if (m->snapshot)
-		return "another snapshot of it is being made";
+	if (m->job)
+		return is_ours(m) ? "another snapshot of it is being made"
+		                  : "the VM is going back to a snapshot";
 	if (m->phase != PHASE_RUN || !m->running)
 		return "the container is not running";
 	return NULL;
 }
 
-static struct snapshot_job *job_new(struct machine *m)
+static void fail_job(struct job *j, const struct err *e)
+{
+	fail((struct snapshot_job *)j, e);
+}
+
+static void finish_job(struct job *j)
+{
+	finish((struct snapshot_job *)j);
+}
+
+static const struct job_kind snapshot_job = {due, fail_job, finish_job};
+
+static bool is_ours(const struct machine *m)
+{
+	return m->job && m->job->kind == &snapshot_job;
+}
+
+static struct snapshot_job *job_new(struct machine *m, struct conn *owner, const char *tag)
 {
 	struct snapshot_job *j = xcalloc(1, sizeof *j);
 
-	*j = (struct snapshot_job){.m = m,
-	        .store.dir = -1,
+	*j = (struct snapshot_job){.store.dir = -1,
 	        .files = {.dir = -1, .files = SNAPSHOT_FILES_NONE},
-	        .warm_new = WARM_NEW_NONE,
-	        .aide = AIDE_NONE,
-	        .until_ms = -1};
-	m->snapshot = j;
+	        .warm_new = WARM_NEW_NONE};
+	job_begin(&j->job, &snapshot_job, m, owner, tag);
 	return j;
 }
 
 void snapshot_request(struct conn *c, const json_t *request)
 {
-	const char *tag = json_string_value(json_object_get(request, "tag"));
 	bool disk = json_is_true(json_object_get(request, "diskOnly"));
-	const char *why = hindrance(c->m, disk);
+	const char *tag = job_tag(c, request, hindrance(c->m, disk));
 	struct snapshot_job *j;
 	struct err e;
 
 	if (!tag)
-		tag = c->m->name;
-	if (why || !name_valid(tag)) {
-		hub_refuse(c, FCVM_EX_FAIL, "%s%s%s", why ? "" : tag, why ? "" : ": ",
-		        why ? why : NAME_RULE);
 		return;
-	}
-	j = job_new(c->m);
-	j->owner = c;
+	j = job_new(c->m, c, tag);
 	j->stop = json_is_true(json_object_get(request, "stop"));
 	j->disk = disk;
-	snprintf(j->tag, sizeof j->tag, "%s", tag);
-	c->role = ROLE_SNAPSHOT;
 	trace("snapshot: begun");
 	if (open_files(j, &e) < 0 || begin(j, &e) < 0)
 		fail(j, &e);
@@ -334,19 +337,23 @@ void snapshot_request(struct conn *c, const json_t *request)
 void snapshot_warm(struct machine *m)
 {
 	const struct warm *warm = m->o->saving ? m->o->saving->warm : NULL;
-	const char *why = warm && !m->warmed && !m->snapshot ? hindrance(m, false) : "";
 	struct snapshot_job *j;
+	const char *why;
 	struct err e;
 	int r;
 
-	if (why && !*why)
+	if (!warm || m->warmed || m->job)
 		return;
 	m->warmed = true;
-	j = job_new(m);
+	why = hindrance(m, false);
+	if (why) {
+		warm_failed(m, why);
+		return;
+	}
+	j = job_new(m, NULL, "");
 	j->warm = warm;
 	trace("warm: begun");
-	r = why ? err_set(&e, FCVM_EX_FAIL, "%s", why)
-	        : warm_begin(&j->warm_new, warm, m->o->saving->data, &e);
+	r = warm_begin(&j->warm_new, warm, m->o->saving->data, &e);
 	if (r == 1) {
 		struct template_files *f = &j->warm_new.files.files;
 
@@ -359,24 +366,4 @@ void snapshot_warm(struct machine *m)
 	}
 	if (r < 0)
 		fail(j, &e);
-}
-
-void snapshot_leave(struct conn *c)
-{
-	struct snapshot_job *j = c->m->snapshot;
-
-	if (!j || j->owner != c)
-		return;
-	j->owner = NULL;
-	finish(j);
-}
-
-void snapshot_end(struct machine *m)
-{
-	struct err e;
-
-	if (!m->snapshot)
-		return;
-	err_set(&e, FCVM_EX_FAIL, "the VM has ended");
-	fail(m->snapshot, &e);
 }

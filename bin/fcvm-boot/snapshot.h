@@ -7,16 +7,10 @@
 
 #include "supervise.h"
 
-struct snapshot_job; /* opaque */
-
 void snapshot_request(struct conn *c, const json_t *request);
 /* The machine is well: saves it as a startup template if that is asked for and was not tried yet.
  */
 void snapshot_warm(struct machine *m);
 void snapshot_frozen(struct machine *m, const json_t *answer); /* FROZEN came */
-void snapshot_due(struct machine *m, int64_t now);
-int64_t snapshot_next(const struct machine *m); /* CLOCK_MONOTONIC ms; -1: nothing is due */
-void snapshot_leave(struct conn *c);  /* its client has gone: there is nobody to make it for */
-void snapshot_end(struct machine *m); /* the machine has ended */
 
 #endif

@@ -3,10 +3,8 @@
 #ifndef FCVM_BOOT_SNAPSHOT_OWN_H
 #define FCVM_BOOT_SNAPSHOT_OWN_H
 
-#include "aide.h"
-#include "name.h"
+#include "job.h"
 #include "snapshots.h"
-#include "supervise.h"
 #include "warm.h"
 
 enum step {
@@ -18,9 +16,7 @@ enum step {
 };
 
 struct snapshot_job {
-	struct machine *m;
-	struct conn *owner;
-	char tag[NAME_MAX_LEN + 1];
+	struct job job;
 	bool stop, stopped; /* the machine is not to go on; does not */
 	bool disk;          /* without memory and state */
 	struct snapshots store;
@@ -28,8 +24,7 @@ struct snapshot_job {
 	const struct warm *warm; /* NULL, or this is no snapshot but a startup template: */
 	struct warm_new warm_new;
 	enum step step;
-	struct aide aide; /* the helper */
-	int64_t until_ms, frozen_us, pause_us;
+	int64_t frozen_us, pause_us;
 	json_t *meta;
 };
 

@@ -16,13 +16,13 @@ static int copy_volume(struct snapshot_job *j, size_t i, const json_t *volume, s
 	        json_is_true(json_object_get(volume, "readonly")))
 		return 0;
 	dir = snapshot_new_volume(&j->files, i, e);
-	return dir < 0 ? -1 : vol_copy(j->m->o->volumes, i, dir, e);
+	return dir < 0 ? -1 : vol_copy(j->job.m->o->volumes, i, dir, e);
 }
 
 /* What the servers of the volumes know, one behind the other, and where. */
 static int save_volumes(struct snapshot_job *j, struct err *e)
 {
-	struct machine *m = j->m;
+	struct machine *m = j->job.m;
 	auto_json json_t *list = json_deep_copy(m->o->mounts);
 	uint64_t at = 0;
 	json_t *volume;
@@ -46,7 +46,7 @@ static int save_volumes(struct snapshot_job *j, struct err *e)
 
 int snapshot_save(struct snapshot_job *j, struct err *e)
 {
-	struct vmm *v = j->m->vmm;
+	struct vmm *v = j->job.m->vmm;
 	int r;
 
 	j->stopped = true; /* whatever of it was done */
@@ -55,7 +55,7 @@ int snapshot_save(struct snapshot_job *j, struct err *e)
 	failpoint("snapshot-stopped");
 	if (save_volumes(j, e) < 0)
 		return -1;
-	r = copy_sparse(j->m->o->saving->scratch, j->files.files.scratch);
+	r = copy_sparse(j->job.m->o->saving->scratch, j->files.files.scratch);
 	failpoint("snapshot-saved");
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot copy the machine's disk") : 0;

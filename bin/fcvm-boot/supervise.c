@@ -5,9 +5,8 @@
 #include "clock.h"
 #include "health.h"
 #include "json.h"
-#include "rewind.h"
 #include "signals.h"
-#include "snapshot.h"
+#include "job.h"
 #include "status.h"
 
 #include <fcntl.h>
@@ -110,12 +109,11 @@ static void wake_event(void *ctx, uint32_t events)
 /* Milliseconds until something is due, for epoll_wait(2). */
 static int time_left(const struct machine *m)
 {
-	int64_t next = clock_earlier(clock_earlier(m->deadline_ms, snapshot_next(m)),
+	int64_t next = clock_earlier(clock_earlier(m->deadline_ms, job_next(m)),
 	        clock_earlier(m->restart.at_ms, health_next(m)));
-
 	int64_t left;
 
-	next = clock_earlier(clock_earlier(next, rewind_next(m)), m->relink_ms);
+	next = clock_earlier(next, m->relink_ms);
 	if (next < 0)
 		return -1;
 	left = next - clock_ms();
@@ -140,8 +138,7 @@ static void step(struct machine *m)
 		on_deadline(m);
 	container_due(m, now);
 	health_due(m, now);
-	snapshot_due(m, now);
-	rewind_due(m, now);
+	job_due(m, now);
 	link_due(m, now);
 	if (m->violation && m->phase != PHASE_END)
 		machine_end(m);
@@ -229,8 +226,7 @@ static void say_goodbye(struct machine *m, int status, const char *why)
 {
 	int64_t until = clock_ms() + HOLD_MS;
 
-	snapshot_end(m);
-	rewind_end(m);
+	job_end(m);
 	if (!m->reported) {
 		calls_end(m, FCVM_EX_FAIL, "the VM has ended");
 		container_over(m, status, why);

@@ -74,14 +74,13 @@ enum phase {
 };
 
 enum role {
-	ROLE_NEW,      /* connected, has asked nothing */
-	ROLE_STREAM,   /* joined to the container's streams */
-	ROLE_EXEC,     /* joined to a call's */
-	ROLE_WAIT,     /* told when the container is over */
-	ROLE_ASK,      /* waits for the agent's answer */
-	ROLE_SNAPSHOT, /* told when the snapshot is there */
-	ROLE_REWIND,   /* told when the machine is what it was */
-	ROLE_RESTART   /* told when the container runs again */
+	ROLE_NEW,    /* connected, has asked nothing */
+	ROLE_STREAM, /* joined to the container's streams */
+	ROLE_EXEC,   /* joined to a call's */
+	ROLE_WAIT,   /* told when the container is over */
+	ROLE_ASK,    /* waits for the agent's answer */
+	ROLE_JOB,    /* told when that is done (job.h) */
+	ROLE_RESTART /* told when the container runs again */
 };
 
 /* A client on the control socket, or the process in the foreground. */
@@ -136,11 +135,10 @@ struct machine {
 
 	struct proto_in in;
 	struct proto_out out;
-	struct proto_out first;        /* what goes to the agent before all of out */
-	bool held;                     /* and out has to wait: the guest is frozen, or wakes up */
-	struct snapshot_job *snapshot; /* NULL: none is being made */
-	bool warmed;                   /* what saving.warm asks for was tried */
-	struct rewind_job *rewind;     /* NULL: it does not go back to one */
+	struct proto_out first; /* what goes to the agent before all of out */
+	bool held;              /* and out has to wait: the guest is frozen, or wakes up */
+	struct job *job;        /* NULL: none */
+	bool warmed;            /* what saving.warm asks for was tried */
 	struct proto_text control, exit_text;
 	bool agent_closed; /* nothing more to read */
 	bool agent_mute;   /* it takes nothing more */

@@ -113,23 +113,7 @@ struct sink {
 	char *text;        /* size bytes */
 };
 
-static int write_at(int fd, const char *p, size_t n, uint64_t at)
-{
-	while (n > 0) {
-		ssize_t w = pwrite(fd, p, n, (off_t)at);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return -1;
-		p += w;
-		at += (uint64_t)w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
-/* Whole pages of zeros stay holes: the file is empty. */
+/* Whole pages of zeros stay holes: the file is empty. 0 or -errno. */
 static int write_data(int fd, const char *p, size_t n, uint64_t at)
 {
 	size_t from = 0, to = 0;
@@ -140,25 +124,30 @@ static int write_data(int fd, const char *p, size_t n, uint64_t at)
 		if (page > n - to)
 			page = n - to;
 		if (page == PAGE_BYTES && page_is_zero(p + to)) {
-			if (write_at(fd, p + from, to - from, at + from) < 0)
-				return -1;
+			int r = pwrite_full(fd, p + from, to - from, (off_t)(at + from));
+
+			if (r < 0)
+				return r;
 			from = to + page;
 		}
 		to += page;
 	}
-	return write_at(fd, p + from, to - from, at + from);
+	return pwrite_full(fd, p + from, to - from, (off_t)(at + from));
 }
 
 static int take(struct sink *s, const void *data, size_t n, uint64_t at, struct err *e)
 {
+	int r = 0;
+
 	if (at < s->at || at > s->size || n > s->size - at)
 		return refuse(e, s->m, "has data where there can be none");
 	s->at = at + n;
 	if (s->fd < 0)
 		memcpy(s->text + at, data, n);
-	else if (write_data(s->fd, data, n, at) < 0)
-		return err_sys(e, "cannot write its %s", pack_names[s->m]);
-	return 0;
+	else
+		r = write_data(s->fd, data, n, at);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot write its %s", pack_names[s->m]) : 0;
 }
 
 static int unpack(struct in *in, struct sink *s, struct err *e)

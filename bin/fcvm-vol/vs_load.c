@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "strv.h"
 #include "vs_save.h"
+#include "xio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,15 +40,10 @@ static int file_of(const char *data, size_t n, mode_t mode, uid_t uid, gid_t gid
 {
 	auto_fd int fd = memfd_create("fcvm-vol", MFD_CLOEXEC);
 
-	for (size_t at = 0; at < n;) {
-		ssize_t w = fd < 0 ? -1 : pwrite(fd, data + at, n - at, (off_t)at);
-
-		if (w <= 0)
-			return -1;
-		at += (size_t)w;
-	}
+	if (fd < 0 || pwrite_full(fd, data, n, 0) < 0)
+		return -1;
 	/* Its owner is no longer anybody else's business. */
-	if (fd >= 0 && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
 		(void)!chmod(vs_fdname(fd).s, mode);
 	return steal_fd(&fd);
 }

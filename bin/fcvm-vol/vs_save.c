@@ -3,6 +3,7 @@
  * is not between looking at a file and telling of it. */
 #include "vs_save.h"
 #include "cleanup.h"
+#include "xio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,20 +197,6 @@ static void save_all(struct vs *s, struct vs_pack *p)
 	vs_put_blob(p, s->rest_state.kept, s->rest_state.n_kept);
 }
 
-static ssize_t write_all(int fd, off_t at, const struct vs_pack *p)
-{
-	for (size_t done = 0; done < p->n;) {
-		ssize_t w = pwrite(fd, p->data + done, p->n - done, at + (off_t)done);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return w < 0 ? -errno : -EIO;
-		done += (size_t)w;
-	}
-	return (ssize_t)p->n;
-}
-
 ssize_t vs_save(struct vs *s, int fd, off_t at)
 {
 	struct vs_pack p = {.data = NULL};
@@ -224,7 +211,7 @@ ssize_t vs_save(struct vs *s, int fd, off_t at)
 	pthread_mutex_unlock(&s->out);
 	pthread_mutex_unlock(&s->rest_state.telling);
 	if (r == 0)
-		r = write_all(fd, at, &p);
+		r = pwrite_full(fd, p.data, p.n, at);
 	free(p.data);
-	return r;
+	return r < 0 ? r : (ssize_t)p.n;
 }

@@ -67,13 +67,7 @@ teardown() {
 }
 
 @test "a terminal goes on at what was typed then" {
-	load ../lib/tmux
-	open_terminal
-	type_line "fcvm run -it --name typed --memory 128m --rootfs-size 64m --network none $IMAGE sh"
-	until_shows '^/ #$'
-	type_line 'word=before; stty -echo'
-	until_shows '^/ # word=before; stty -echo$'
-	until_shows '^/ #$'
+	typed_vm
 	fcvm snapshot create typed
 	type_line 'word=after; echo $word'
 	until_shows 'after$'

@@ -86,13 +86,7 @@ for line in sys.stdin: s.sendall(line.encode())' "$address" <"$conn" &
 }
 
 @test "a VM with a terminal: the clone has it, at what was typed" {
-	load ../lib/tmux
-	open_terminal
-	type_line "fcvm run -it --name typed --memory 128m --rootfs-size 64m --network none $IMAGE sh"
-	until_shows '^/ #$'
-	type_line 'word=before; stty -echo'
-	until_shows '^/ # word=before; stty -echo$'
-	until_shows '^/ #$' # else the clone would write the prompt
+	typed_vm
 	fcvm snapshot create typed --stop
 	until_shows 'outer>$'
 	type_line 'clear; fcvm snapshot run typed --name clone'

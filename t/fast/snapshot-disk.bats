@@ -3,17 +3,7 @@
 # Snapshots of the disk alone: the container's files of then, in a machine that boots.
 
 load ../lib/helper
-load ../lib/snapshots
-
-source_vm() {
-	start source --network none "$IMAGE" -- sh -c 'echo run >>/runs; : >/log; while :; do echo line >>/log; sleep 0.05; done'
-	fcvm exec source sh -c 'echo kept >/file; mkdir /dir; echo 0123456789abcdef0123456789abcdef >/etc/machine-id'
-	fcvm snapshot create source --disk-only --tag base
-}
-
-teardown() {
-	fcvm stop --ignore -t 0 --name clone >/dev/null
-}
+load ../lib/snapshots-disk
 
 @test "the container begins anew with the files of then, and the VM goes on writing" {
 	fcvm exec source sh -c 'echo later >/file'

@@ -5,8 +5,6 @@
  * length, and the rest of the message. */
 #include "fuzzshare.h"
 
-#include <fcvm-vol/vs.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RECORD  5
@@ -88,25 +86,15 @@ static void talk(struct vs *s, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[64] = SHARE_TEMPLATE;
-	struct vs s = {.root = share_open(path),
-	        .cache = VS_CACHE_ALWAYS,
-	        .readonly = size && data[0] & 1,
-	        .wire = -1,
-	        .uid = geteuid(),
-	        .gid = getegid()};
-	int cwd = open(".", O_PATH | O_CLOEXEC);
+	struct share sh;
 
-	if (chdir("/proc/self/fd") < 0 || vs_open_session(&s) < 0)
+	share_begin(&sh, VS_CACHE_ALWAYS, size && data[0] & 1);
+	if (vs_open_session(&sh.s) < 0)
 		abort();
-	atomic_store(&s.ended, true); /* nobody reads the answers */
-	if (size && ((data[0] & 2) || init(&s)))
-		talk(&s, data + 1, size - 1);
-	vs_close_session(&s);
-	close(s.root);
-	if (fchdir(cwd) < 0)
-		abort();
-	close(cwd);
-	share_check(path);
+	atomic_store(&sh.s.ended, true); /* nobody reads the answers */
+	if (size && ((data[0] & 2) || init(&sh.s)))
+		talk(&sh.s, data + 1, size - 1);
+	vs_close_session(&sh.s);
+	share_end(&sh);
 	return 0;
 }

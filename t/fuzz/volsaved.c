@@ -26,23 +26,12 @@ static void load(struct vs *s, const uint8_t *data, size_t size, bool copied)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char path[64] = SHARE_TEMPLATE;
-	struct vs s = {.root = share_open(path),
-	        .cache = size && data[0] & 2 ? VS_CACHE_ALWAYS : VS_CACHE_AUTO,
-	        .readonly = size && data[0] & 1,
-	        .wire = -1,
-	        .uid = geteuid(),
-	        .gid = getegid()};
-	int cwd = open(".", O_PATH | O_CLOEXEC);
+	struct share sh;
 
-	if (chdir("/proc/self/fd") < 0)
-		abort();
+	share_begin(
+	        &sh, size && data[0] & 2 ? VS_CACHE_ALWAYS : VS_CACHE_AUTO, size && data[0] & 1);
 	if (size)
-		load(&s, data + 1, size - 1, data[0] & 4);
-	close(s.root);
-	if (fchdir(cwd) < 0)
-		abort();
-	close(cwd);
-	share_check(path);
+		load(&sh.s, data + 1, size - 1, data[0] & 4);
+	share_end(&sh);
 	return 0;
 }

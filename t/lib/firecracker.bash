@@ -38,9 +38,20 @@ write_plan() { # HYPERVISOR [MACHINE-MEMBER]
 		"hypervisor":"%s","accel":""%s},"process":{"args":["true"]},"fcvm":{}}' "$1" "${2:+,$2}" >"$plan"
 }
 
+# shellcheck disable=SC2120 # options are for callers elsewhere
 boot() { # [OPTION…]
 	run --separate-stderr timeout 60 fcvm-boot run --no-snapshot --plan "$plan" --image "$image" "$@" 3>&-
 	nothing_left
+}
+
+# A container that says a line and ends with 7; the monitor refuses nothing.
+boots_well() {
+	# shellcheck disable=SC2119 # none
+	FAKEFC_GUEST=exit=7 boot
+	is "$status" 7 "$stderr"
+	is "$output" 'hello from the stand-in'
+	is "$stderr" ''
+	is "$(grep -vc '^20[04] ' "$FAKEFC_LOG")" 0 "$(cat "$FAKEFC_LOG")"
 }
 
 nothing_left() {

@@ -5,6 +5,8 @@
 
 #include "xio.h"
 
+#include <fcvm-vol/vs.h>
+
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@
 #define SHARE_TEMPLATE "/tmp/fcvm-fuzz.XXXXXX"
 
 /* path: SHARE_TEMPLATE, and then where it is. A descriptor (O_PATH) of the share. */
-static inline int share_open(char *path)
+static inline int share_make(char *path)
 {
 	char share[128];
 	int dir, fd;
@@ -48,6 +50,36 @@ static inline void share_check(const char *path)
 		abort();
 	free(text);
 	remove_tree_at(AT_FDCWD, path);
+}
+
+/* A server of such a share whose answers nobody reads. It works where the real one does, among the
+ * process's descriptors. */
+struct share {
+	char path[64];
+	int cwd;
+	struct vs s;
+};
+
+static inline void share_begin(struct share *sh, enum vs_cache cache, bool readonly)
+{
+	*sh = (struct share){.path = SHARE_TEMPLATE, .cwd = open(".", O_PATH | O_CLOEXEC)};
+	sh->s = (struct vs){.root = share_make(sh->path),
+	        .cache = cache,
+	        .readonly = readonly,
+	        .wire = -1,
+	        .uid = geteuid(),
+	        .gid = getegid()};
+	if (chdir("/proc/self/fd") < 0)
+		abort();
+}
+
+static inline void share_end(struct share *sh)
+{
+	close(sh->s.root);
+	if (fchdir(sh->cwd) < 0)
+		abort();
+	close(sh->cwd);
+	share_check(sh->path);
 }
 
 #endif

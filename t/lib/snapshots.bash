@@ -34,3 +34,14 @@ snapshots() {
 store() {
 	find "$FCVM_DATA_DIR/snapshots" -mindepth 1 -maxdepth 1 ! -name .lock -printf '%f\n' | sort
 }
+
+# typed_vm: a terminal with a VM of that name, in whose shell a variable was typed; it echoes no more.
+typed_vm() {
+	load ../lib/tmux
+	open_terminal
+	type_line "fcvm run -it --name typed --memory 128m --rootfs-size 64m --network none $IMAGE sh"
+	until_shows '^/ #$'
+	type_line 'word=before; stty -echo'
+	until_shows '^/ # word=before; stty -echo$'
+	until_shows '^/ #$' # else a clone would write the prompt
+}

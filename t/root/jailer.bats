@@ -32,11 +32,7 @@ no_jails() { [[ -z $(jailed) ]]; }
 inside() { jailed | awk '{ print $1; exit }'; }
 
 @test "a container runs in a jail: a user of its own, the same requests, nothing left" {
-	FAKEFC_GUEST=exit=7 boot
-	is "$status" 7 "$stderr"
-	is "$output" 'hello from the stand-in'
-	is "$stderr" ''
-	is "$(grep -vc '^20[04] ' "$FAKEFC_LOG")" 0 "$(cat "$FAKEFC_LOG")"
+	boots_well
 	has "$(grep boot-source "$FAKEFC_LOG")" '"kernel_image_path":"/kernel","initrd_path":"/initrd"'
 	has "$(grep disk0 "$FAKEFC_LOG")" '"path_on_host":"/proc/self/fd/202"'
 }
