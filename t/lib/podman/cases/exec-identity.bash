@@ -39,12 +39,14 @@ exec_ sees-the-container NAME sh -c 'cat /proc/1/comm; cat /proc/1/cgroup | cmp 
 exec_ shares-files NAME sh -c 'echo shared >/tmp/file; cat /proc/1/root/tmp/file'
 
 ttys='for i in 0 1 2; do test -t $i && echo tty $i; done'
+# Podman tells a terminal its size when the command runs already.
+sized='until stty size 2>/dev/null | grep -qv "^0 0"; do sleep 0.1; done'
 exec_ t-without-a-terminal -t NAME sh -c "$ttys; echo err >&2; tty | sed 's/[0-9]//'"
 exec_ no-t NAME sh -c "$ttys; tty; echo \$?"
 exec_ bytes -t NAME sh -c 'printf "a\tb\r\n\001\377"'
 exec_ large -t NAME sh -c 'yes 0123456789 | head -c 1100000'
-tty=1 stdin=open exec_ on-a-terminal -it NAME sh -c "$ttys; stty size; echo err >&2; tty | sed 's/[0-9]//'; echo \$TERM"
-tty=1 stdin=open exec_ settings -it NAME sh -c 'stty -a'
+tty=1 stdin=open exec_ on-a-terminal -it NAME sh -c "$ttys; $sized; stty size; echo err >&2; tty | sed 's/[0-9]//'; echo \$TERM"
+tty=1 stdin=open exec_ settings -it NAME sh -c "$sized; stty -a"
 tty=1 stdin=open status=7 exec_ status -it NAME sh -c 'exit 7'
 tty=1 stdin=open ready=ready act='type_in "typed\r"' exec_ typed -it NAME sh -c 'echo ready; read a; echo "got $a"'
 tty=1 stdin=open ready=ready act='type_in "\004"' exec_ end-of-file-typed -it NAME sh -c 'echo ready; cat; echo end'
