@@ -114,6 +114,7 @@ static int start(const struct vol_spec *v, const char *at, struct err *e)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "cannot make a socket pair");
+	signal(SIGPIPE, SIG_IGN); /* a server that died is EIO for each request, not our end */
 	r = vol_server_session(&server, pair[1]);
 	if (r < 0) {
 		errno = -r;
