@@ -98,3 +98,18 @@ answers_everywhere() {
 		is "$output" $'the world\nthe world\nthe world\nthe host' "$mode"
 	done
 }
+
+# asks NETWORK: a VM of that network asks the server by its name.
+asks() {
+	run timeout 200 nsenter -n -t "$HOST_PID" -- fcvm run --rm --cpus 1 --memory 512m --net-name "$1" \
+		--dns 198.51.100.53 "$image" -- curl -sS -m 20 "http://$name/name"
+}
+
+@test "a VM reaches another of its network by name, and one of another network does not" {
+	web --net-name shop
+	asks shop
+	is "$status $output" "0 $name"
+	asks other
+	[[ $status != 0 ]]
+	has "$output" "curl: "
+}

@@ -247,6 +247,31 @@ static size_t walk(int at, const char *path, int remove)
 	return n;
 }
 
+/* What `git status` does where nothing has changed: each file that it knows by its path, then what
+ * else is in the directories. */
+static void status(void)
+{
+	char dir[40], path[96];
+	const struct dirent *ent;
+	struct stat st;
+	size_t n = 0;
+
+	for (size_t i = 0; i < DIRS * PER_DIR; i++) {
+		snprintf(path, sizeof path, "%s/file%zu", numbered(dir, "tree/d", i / PER_DIR),
+		        i % PER_DIR);
+		must(lstat(path, &st) == 0, "lstat");
+	}
+	for (size_t i = 0; i < DIRS; i++) {
+		DIR *d = opendir(numbered(dir, "tree/d", i));
+
+		must(d != NULL, "opendir");
+		while ((ent = readdir(d)))
+			n++;
+		closedir(d);
+	}
+	must(n == DIRS * (PER_DIR + 2), "readdir");
+}
+
 static void tree(void)
 {
 	static const char data[2000];
@@ -276,6 +301,9 @@ static void tree(void)
 	t = now();
 	must(walk(AT_FDCWD, "tree", 0) == n, "find");
 	row("find-again", (double)n, t);
+	t = now();
+	status();
+	row("git-status-like", (double)n, t);
 	t = now();
 	walk(AT_FDCWD, "tree", 1);
 	row("rm-rf", (double)n, t);
