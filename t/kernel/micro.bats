@@ -4,6 +4,7 @@
 
 setup_file() {
 	load ../lib/helper
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true # the first test builds what the others start
 	export MICRO=$ROOT/build/t/data-micro AGAIN=$BATS_FILE_TMPDIR/again
 }
 
