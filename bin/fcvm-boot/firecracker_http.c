@@ -100,9 +100,9 @@ void fc_answer_reason(const struct fc_answer *a, char *out, size_t size)
 	if (n)
 		memcpy(out, text, n);
 	out[n] = 0;
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
-			*c = ' ';
-	if (!n)
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)out[i] < ' ' || out[i] == 127)
+			out[i] = ' ';
+	if (strspn(out, " ") == n)
 		snprintf(out, size, "no reason given");
 }
