@@ -25,9 +25,9 @@ initrd_of() {
 
 @test "a kernel panic is told as one, with the kernel's reason" {
 	run --separate-stderr -125 timeout 120 fcvm run --cpus 1 --memory 256m --privileged "$image" -- \
-		sh -c 'echo before; echo c >/proc/sysrq-trigger; sleep 60'
+		sh -c 'echo before; echo 2 >/proc/sys/vm/panic_on_oom; tail /dev/zero; sleep 60'
 	is "$output" before
-	is "$stderr" 'fcvm-boot: the guest kernel panicked: sysrq triggered crash'
+	is "$stderr" 'fcvm-boot: the guest kernel panicked: Out of memory: compulsory panic_on_oom is enabled'
 }
 
 @test "an agent that crashes is told apart from a kernel that panics" {
@@ -40,7 +40,8 @@ initrd_of() {
 
 @test "a guest that ends without a word has failed, and the console's end is shown" {
 	assets
-	initrd_of 'mount() { /bin/busybox mount "$@"; }; mount -t devtmpfs dev /dev; echo last words >/dev/ttyS0; /bin/busybox reboot -f'
+	initrd_of 'mount() { /bin/busybox mount "$@"; }; mount -t devtmpfs dev /dev; echo last words >/dev/ttyS0
+		/bin/busybox stty -F /dev/ttyS0 echo; /bin/busybox reboot -f' # which is when they are sent
 	run --separate-stderr -125 timeout 120 fcvm-boot selftest --kernel "$kernel" --initrd "$BATS_TEST_TMPDIR/initrd"
 	is "${stderr_lines[0]}" 'fcvm-boot: the guest ended without reporting how the container did'
 	has "$stderr" '| last words'

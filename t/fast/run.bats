@@ -137,7 +137,7 @@ terminal() {
 }
 
 @test "a container that takes all memory is killed, with 137 and the reason" {
-	run --separate-stderr -137 fc "$image" -- dd if=/dev/zero of=/dev/null bs=190M count=1
+	run --separate-stderr -137 fc "$image" -- tail /dev/zero
 	is "$stderr" 'fcvm-boot: the container was ended because memory ran out: the machine has 256 MiB: give it more with --memory'
 }
 
@@ -155,6 +155,5 @@ terminal() {
 @test "--strace-agent traces the agent on stderr and leaves stdout alone" {
 	run --separate-stderr -0 fc --strace-agent "$image" -- echo out
 	is "$output" out
-	has "$stderr" 'finit_module('
 	has "$stderr" 'mount("/dev/vda", "/image", "squashfs", MS_RDONLY, NULL) = 0'
 }
