@@ -297,7 +297,8 @@ static void test_snapshot(void)
 	        "a guest that runs cannot be saved: %s", e.text);
 	ok(fc_pause(&f.api, &e) == 0 && fc_create(&f.api, state, memory, 128 << 20, &e) == 0,
 	        "saved");
-	ok(fc_resume(&f.api, &e) == 0 && fc_resume(&f.api, &e) == 0, "resumed, and again");
+	ok(fc_resume(&f.api, &e) == 0 && fc_resume(&f.api, &e) == 0, "resumed, and again: %s",
+	        e.text);
 	restores("1.16.1", &r, "Load snapshot error: Cannot create backend for vsock");
 	unlink(vsock);
 	restores("1.7.0", &r, "");

@@ -198,13 +198,22 @@ static void talk(const char *vsock, int *state, bool restored)
 	}
 }
 
+static sigset_t *reset_signal(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGUSR1);
+	return set;
+}
+
 static void __attribute__((noreturn)) guest(const char *vsock, int *state)
 {
 	struct sigaction reset = {.sa_handler = on_reset}; /* which ends a read(2) */
 	const char *what = wish();
 	bool restored = *state == GUEST_READY || *state == GUEST_FROZEN;
+	sigset_t set;
 
 	sigaction(SIGUSR1, &reset, NULL);
+	sigprocmask(SIG_UNBLOCK, reset_signal(&set), NULL);
 	if (!restored)
 		dprintf(1, "fake guest boots\r\n");
 	if (!strcmp(what, "panic")) {
@@ -227,10 +236,16 @@ static void __attribute__((noreturn)) guest(const char *vsock, int *state)
 
 pid_t fake_guest_start(const char *vsock, int *state)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
+	sigset_t set, was;
 
-	if (pid != 0)
+	/* A guest that is not ready for it yet is not to be ended by it. */
+	sigprocmask(SIG_BLOCK, reset_signal(&set), &was);
+	pid = fork();
+	if (pid != 0) {
+		sigprocmask(SIG_SETMASK, &was, NULL);
 		return pid;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
