@@ -26,7 +26,6 @@ C_TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard bin/*/main.c)))))
 SH_TOOLS := $(notdir $(foreach d,$(wildcard bin/*/),$(wildcard $(d)$(notdir $(patsubst %/,%,$(d))))))
 LIB_SRC  := $(wildcard lib/*.c)
 LIBS              = -ljansson -lcrypto
-LIBS_fcvm-boot    = -lseccomp
 LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz

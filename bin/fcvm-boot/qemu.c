@@ -4,7 +4,6 @@
 #include "arch.h"
 #include "cleanup.h"
 #include "guest_net.h"
-#include "qemu_memory.h"
 #include "qemu_state.h"
 #include "status.h"
 #include "strv.h"
@@ -32,16 +31,16 @@ static int check(char *version, size_t size, struct err *e)
 	return 0;
 }
 
-static void memory_args(struct strv *a, const struct vmm_config *c, const char *memory)
+static void memory_args(struct strv *a, const struct vmm_config *c, int memory)
 {
 	unsigned long long mib = c->memory >> 20;
 
 	strv_add(a, "-object");
-	strv_addf(a, "memory-backend-file,id=ram,mem-path=%s,share=%s,size=%lluM", memory,
-	        c->state < 0 ? "on" : "off", mib);
+	strv_addf(a, "memory-backend-file,id=ram,mem-path=/proc/self/fd/%d,share=%s,size=%lluM",
+	        memory, c->state < 0 ? "on" : "off", mib);
 }
 
-static void machine_args(struct strv *a, const struct vmm_config *c, const char *memory)
+static void machine_args(struct strv *a, const struct vmm_config *c, int memory)
 {
 	bool kvm = !strcmp(c->accel, "kvm");
 
@@ -133,9 +132,7 @@ static void device_args(
 		strv_addl(a, "-device", "virtio-net-device,netdev=net,mac=" GUEST_MAC, NULL);
 	}
 	port_args(a, c, agent);
-	/* The balloon is never blown up: it is how a guest tells of pages that it does not use. */
-	strv_addl(a, "-device", "virtio-rng-device", "-device",
-	        "virtio-balloon-device,free-page-reporting=on", "-chardev", NULL);
+	strv_addl(a, "-device", "virtio-rng-device", "-chardev", NULL);
 	strv_addf(a, "socket,id=console,fd=%d", console);
 	strv_addl(a, "-serial", "chardev:console", NULL);
 }
@@ -233,34 +230,9 @@ static void close_ours(const struct inherited *in)
 			close(in->readers[i]);
 }
 
-/* The process; who restores must not write to the file that its memory began as. */
-static int start_qemu(struct vmm *v, char *const *argv, const char *memory,
-        const struct proc_opts *plain, struct err *e)
-{
-	struct proc_opts o = *plain;
-	struct qemu_memory g;
-	int r;
-
-	if (!v->memory_private)
-		return proc_start(&v->proc, argv, plain, e);
-	r = qemu_memory_begin(&g, v->memory, memory, e);
-	o.prepare = qemu_memory_prepare;
-	o.ctx = &g;
-	if (r == 0)
-		r = proc_start(&v->proc, argv, &o, e);
-	if (r == 0 && qemu_memory_guard(&g, v->proc.pid, e) < 0) {
-		proc_kill(&v->proc, SIGKILL);
-		proc_wait(&v->proc);
-		r = -1;
-	}
-	qemu_memory_end(&g);
-	return r;
-}
-
 static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
 	auto_strv struct strv argv = {0};
-	char memory[QEMU_MEMORY_PATH];
 	struct arch_clock clock;
 	struct inherited in;
 	struct proc_opts o = {.in = -1, .out = -1, .keep = in.fds, .new_session = true};
@@ -270,14 +242,13 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	*v = vmm_none(&vmm_qemu);
 	r = open_all(v, c, &in, e);
 	if (r == 0) {
-		snprintf(memory, sizeof memory, "/proc/self/fd/%d", v->memory);
-		machine_args(&argv, c, memory);
+		machine_args(&argv, c, v->memory);
 		device_args(&argv, c, in.readers, in.agent, in.console);
 		monitor_args(&argv, c, in.monitor);
 		kernel_args(&argv, c, &clock);
 		o.n_keep = in.n;
 		o.err = v->log;
-		r = start_qemu(v, argv.v, memory, &o, e);
+		r = proc_start(&v->proc, argv.v, &o, e);
 		trace("monitor: started");
 	}
 	close_ours(&in);

@@ -99,8 +99,11 @@ nothing_left() {
 	run --separate-stderr -125 fcvm run --name "$name" "$image" true
 	has "$stderr" "$name"
 	has "$stderr" "$vm"
+	local all
+	mapfile -t all < <(processes)
 	kill -KILL "$vm"
 	wait "$vm" || true
+	wait_for 2 all_gone "${all[@]}"
 	run -0 timeout 120 fcvm run --name "$name" --cpus 1 --memory 256m "$image" true
 }
 

@@ -17,8 +17,7 @@ teardown() { kill_all; }
 	restore
 	good
 	is "$stderr" ''
-	is "$(requests | tail -7)" "PUT /entropy
-PUT /balloon
+	is "$(requests | tail -6)" "PUT /entropy
 PUT /actions
 PATCH /vm
 PUT /snapshot/create
