@@ -45,7 +45,8 @@ void fuserelay_widen_reads(int dirfd, const char *path);
 
 /* Carries messages until the file system is unmounted: returns 0. If the stream ends before, every
  * request that is pending and every later one is answered with EIO, so that no process of the
- * guest waits for ever, and -1 is returned with e filled once it is unmounted. Both descriptors are
+ * guest waits for ever, and -1 is returned with e filled once it is unmounted: the process must
+ * ignore SIGPIPE, which would end it before. Both descriptors are
  * blocking and stay the caller's. Threads carry the directions; where wire is no socket, and after
  * a failure to start them, they are left behind: the process is to end. control: a SOCK_SEQPACKET
  * socket for the bytes above, or -1; the relay's threads have the highest real-time priority from

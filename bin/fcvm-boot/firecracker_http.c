@@ -87,7 +87,7 @@ void fc_answer_reason(const struct fc_answer *a, char *out, size_t size)
 	auto_json json_t *doc =
 	        a->body_size ? json_parse(a->body, a->body_size, "answer", NULL) : NULL;
 	const char *text = json_string_value(json_object_get(doc, "fault_message"));
-	size_t n = text ? strlen(text) : a->body_size;
+	size_t n = a->body_size;
 
 	if (!text)
 		text = json_string_value(json_object_get(doc, "error"));

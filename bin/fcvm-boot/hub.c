@@ -3,8 +3,8 @@
  * while the agent takes what they send, written as far as they read. */
 #include "cleanup.h"
 #include "control.h"
-#include "json.h"
 #include "job.h"
+#include "json.h"
 #include "status.h"
 #include "strv.h"
 #include "supervise.h"

@@ -4,9 +4,9 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "health.h"
+#include "job.h"
 #include "json.h"
 #include "signals.h"
-#include "job.h"
 #include "status.h"
 
 #include <fcntl.h>

@@ -18,29 +18,24 @@ teardown() {
 @test "twenty snapshots in a row: nothing of what goes in and out is lost or doubled" {
 	local out=$BATS_TEST_TMPDIR/out back=$BATS_TEST_TMPDIR/back
 	# What the VM writes by itself, what it gets and sends back, and connections from outside.
-	fcvm exec source sh -c 'i=0; while [ ! -e /stop ]; do echo $i; i=$((i + 1)); done; echo end' >"$out" &
+	fcvm exec source sh -c 'i=0; while [ ! -e /stop ]; do i=$((i + 1)); echo $i; done; echo end' >"$out" &
 	writer=$!
 	{
 		i=0
-		while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do echo $((i++)); done
+		while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do echo $((++i)); done
 		echo end
 	} | fcvm exec -i source cat >"$back" &
 	reader=$!
-	address=$(fcvm port source 80 | sed -nE 's/^(.*[^0-9.])?(127[.][0-9.]*):8080/\2/p' | head -n1)
+	address=$(fcvm inspect --format '{{.address}}' source)
 	for ((n = 0; n < 20; n++)); do
-		fcvm snapshot create source --json | sed -n 's/.*"pauseUsec": \([0-9]*\).*/\1/p' >>"$BATS_TEST_TMPDIR/pauses"
+		pause_of source >>"$BATS_TEST_TMPDIR/pauses"
 		is "$(curl -s -m 20 "http://$address:8080/hostname")" source
 	done
 	touch "$BATS_TEST_TMPDIR/stop"
 	fcvm exec source touch /stop
 	wait "$writer"
 	wait "$reader"
-	for file in "$out" "$back"; do
-		is "$(tail -n1 "$file")" end
-		n=$(($(wc -l <"$file") - 1))
-		((n > 100)) || fail "only $n lines in $file"
-		cmp <(head -n "$n" "$file") <(seq 0 $((n - 1)))
-	done
+	for file in "$out" "$back"; do whole "$file"; done
 	echo "# pauses in us: $(sort -n "$BATS_TEST_TMPDIR/pauses" | paste -sd ' ')" >&3
 	is "$(store)" source
 	fcvm snapshot rm source
@@ -50,7 +45,7 @@ teardown() {
 	local conn=$BATS_TEST_TMPDIR/conn
 	mkfifo "$conn"
 	start talker -p 7001:7000 "$IMAGE" -- sh -c 'nc -l -p 7000 >/got; echo closed $? >>/got; while :; do sleep 1; done'
-	address=$(fcvm port talker 7000 | sed -nE 's/^(.*[^0-9.])?(127[.][0-9.]*):7001/\2/p' | head -n1)
+	address=$(fcvm inspect --format '{{.address}}' talker)
 	python3 -c 'import socket, sys
 s = socket.create_connection((sys.argv[1], 7001))
 for line in sys.stdin: s.sendall(line.encode())' "$address" <"$conn" &

@@ -155,5 +155,7 @@ terminal() {
 @test "--strace-agent traces the agent on stderr and leaves stdout alone" {
 	run --separate-stderr -0 fc --strace-agent "$image" -- echo out
 	is "$output" out
+	# Kernel micro has all built in.
+	grep -q '"profile": *"micro"' "$FCVM_DATA_DIR/setup.json" || has "$stderr" 'finit_module('
 	has "$stderr" 'mount("/dev/vda", "/image", "squashfs", MS_RDONLY, NULL) = 0'
 }

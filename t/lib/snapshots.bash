@@ -35,6 +35,21 @@ store() {
 	find "$FCVM_DATA_DIR/snapshots" -mindepth 1 -maxdepth 1 ! -name .lock -printf '%f\n' | sort
 }
 
+# pause_of VM: takes a snapshot of it, and says for how many microseconds that held it up.
+pause_of() {
+	fcvm snapshot create "$1" --json | sed -n 's/.*"pauseUsec": \([0-9]*\).*/\1/p'
+}
+
+# whole FILE: the numbers from 1 on, each once and in their order, and the word end.
+whole() {
+	local n
+	is "$(tail -n1 "$1")" end "$1"
+	n=$(($(wc -l <"$1") - 1))
+	((n > 100)) || fail "only $n lines in $1"
+	cmp <(head -n "$n" "$1") <(seq 1 "$n")
+	echo "# ${1##*/}: $n lines" >&3
+}
+
 # typed_vm: a terminal with a VM of that name, in whose shell a variable was typed; it echoes no more.
 typed_vm() {
 	load ../lib/tmux

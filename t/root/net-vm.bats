@@ -55,7 +55,7 @@ while True:
 healthy='curl -sf http://127.0.0.1/name && grep -q :0009 /proc/net/udp6'
 
 web() { # OPTION…
-	timeout 200 nsenter -n -t "$HOST_PID" -- fcvm run -d --wait healthy --name "$name" --cpus 1 --memory 512m \
+	on_host timeout 200 fcvm run -d --wait healthy --name "$name" --cpus 1 --memory 512m \
 		--health-cmd "$healthy" --health-interval 1s "$@" "$image" -- sh -c "$server" >/dev/null 3>&- 4>&-
 }
 
@@ -90,7 +90,7 @@ answers_everywhere() {
 @test "from inside: a name, an address of either protocol, and the host" {
 	local mode
 	for mode in rootless bridged; do
-		run -0 timeout 200 nsenter -n -t "$HOST_PID" -- fcvm run --rm --name "$name" --cpus 1 --memory 512m \
+		run -0 on_host timeout 200 fcvm run --rm --name "$name" --cpus 1 --memory 512m \
 			--network "$mode" --dns 198.51.100.53 "$image" -- sh -c "
 				for a in far.example $WORLD4 [$WORLD6] host.containers.internal; do
 					curl -gsS -m 20 http://\$a/page
@@ -102,7 +102,7 @@ answers_everywhere() {
 # asks NETWORK: a VM of that network asks the server by its name. Of a name that no member has, the resolver
 # says that it is the world's, where there is no such page.
 asks() {
-	run timeout 200 nsenter -n -t "$HOST_PID" -- fcvm run --rm --cpus 1 --memory 512m --net-name "$1" \
+	run on_host timeout 200 fcvm run --rm --cpus 1 --memory 512m --net-name "$1" \
 		--dns 198.51.100.53 "$image" -- curl -sSf -m 20 "http://$name/name"
 }
 

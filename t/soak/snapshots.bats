@@ -4,9 +4,10 @@
 # connection through a published port and new ones, a volume, its own disk and the container's output. Nothing
 # of it is lost or there twice.
 
+load ../lib/helper
+load ../lib/snapshots
+
 setup_file() {
-	load ../lib/helper
-	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 	local image
 	image=oci:$(hello_image)
 	mkdir "$BATS_FILE_TMPDIR/share"
@@ -20,17 +21,15 @@ setup_file() {
 		count
 		wait
 		exec sleep 1000'
-	address=$(fcvm port busy 80 | sed -nE 's/^(.*[^0-9.])?(127[.][0-9.]*):8080/\2/p' | head -n1)
+	address=$(fcvm inspect --format '{{.address}}' busy)
 	export address
 }
 
 teardown_file() {
-	load ../lib/helper
 	fcvm rm -f -t 0 --ignore busy
 }
 
 setup() {
-	load ../lib/helper
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
@@ -48,16 +47,6 @@ while not os.path.exists("stop"):
 print(n)' "$address"
 }
 
-# whole FILE: the numbers from 1 on, each once, and the word end.
-whole() {
-	local n
-	is "$(tail -n1 "$1")" end "$1"
-	n=$(($(wc -l <"$1") - 1))
-	((n > 100)) || fail "only $n lines in $1"
-	cmp <(head -n "$n" "$1") <(seq 1 "$n")
-	echo "# ${1##*/}: $n lines" >&3
-}
-
 @test "nothing of a VM's work is lost or doubled" {
 	local writer reader echoer n
 	fcvm exec busy sh -c 'i=0; while [ ! -e /stop ]; do i=$((i + 1)); echo $i; done; echo end' >out &
@@ -71,7 +60,7 @@ whole() {
 	echoes >echoed 3>&- &
 	echoer=$!
 	for ((n = 1; n <= ${SNAPSHOTS:-100}; n++)); do
-		fcvm snapshot create busy --json | sed -n 's/.*"pauseUsec": \([0-9]*\).*/\1/p' >>pauses
+		pause_of busy >>pauses
 		is "$(curl -sS -m 20 "http://$address:8080/hostname")" busy "snapshot $n"
 	done
 	touch stop

@@ -38,9 +38,6 @@ exec_ process NAME sh -c 'umask; ulimit -n; ulimit -Hn; ulimit -u; ulimit -c; ls
 exec_ sees-the-container NAME sh -c 'cat /proc/1/comm; cat /proc/1/cgroup | cmp - /proc/self/cgroup && echo same'
 exec_ shares-files NAME sh -c 'echo shared >/tmp/file; cat /proc/1/root/tmp/file'
 
-ttys='for i in 0 1 2; do test -t $i && echo tty $i; done'
-# Podman tells a terminal its size when the command runs already.
-sized='until stty size 2>/dev/null | grep -qv "^0 0"; do sleep 0.1; done'
 exec_ t-without-a-terminal -t NAME sh -c "$ttys; echo err >&2; tty | sed 's/[0-9]//'"
 exec_ no-t NAME sh -c "$ttys; tty; echo \$?"
 exec_ bytes -t NAME sh -c 'printf "a\tb\r\n\001\377"'

@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: MIT
 # With -t, on a terminal and without one.
 
-ttys='for i in 0 1 2; do test -t $i && echo tty $i; done'
-# Podman tells a terminal its size when the container runs already.
-sized='until stty size 2>/dev/null | grep -qv "^0 0"; do sleep 0.1; done'
 run t-without-a-terminal -t IMAGE sh -c "$ttys; echo err >&2; tty"
 run bytes -t IMAGE sh -c 'printf "a\tb\r\n\001\377"; yes 0123456789 | head -c 1100000'
 tty=1 stdin=open run a-terminal-without-t -i IMAGE sh -c "$ttys; printf '1\n2\n'; tty; echo \$?"
