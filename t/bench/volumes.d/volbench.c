@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * volbench DIR: works on DIR and prints a row a line, "NAME OPERATIONS-PER-SECOND" (for bulk data
- * MiB per second). What is read is checked. "cold" rows come after the guest's caches were dropped;
- * the host's stay warm, so that the transport is measured and not a disk. */
+ * volbench DIR [TREE-DIRS]: works on DIR and prints a row a line, "NAME OPERATIONS-PER-SECOND" (for
+ * bulk data MiB per second). What is read is checked. "cold" rows come after the guest's caches
+ * were dropped; the host's stay warm, so that the transport is measured and not a disk. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,6 @@
 #define RANDOM  2000
 #define WRITES  2048
 #define THREADS 16
-#define DIRS    60
 #define PER_DIR 50
 
 static void must(int good, const char *what)
@@ -221,7 +220,7 @@ static void parallel(void)
 	row("16-threads-open-read-close-cold", FILES, start);
 }
 
-/* A tree as of an archive or of packages: DIRS directories with PER_DIR small files each. */
+/* A tree as of an archive or of packages: dirs directories with PER_DIR small files each. */
 static size_t walk(int at, const char *path, int remove)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY);
@@ -249,19 +248,19 @@ static size_t walk(int at, const char *path, int remove)
 
 /* What `git status` does where nothing has changed: each file that it knows by its path, then what
  * else is in the directories. */
-static void status(void)
+static void status(size_t dirs)
 {
 	char dir[40], path[96];
 	const struct dirent *ent;
 	struct stat st;
 	size_t n = 0;
 
-	for (size_t i = 0; i < DIRS * PER_DIR; i++) {
+	for (size_t i = 0; i < dirs * PER_DIR; i++) {
 		snprintf(path, sizeof path, "%s/file%zu", numbered(dir, "tree/d", i / PER_DIR),
 		        i % PER_DIR);
 		must(lstat(path, &st) == 0, "lstat");
 	}
-	for (size_t i = 0; i < DIRS; i++) {
+	for (size_t i = 0; i < dirs; i++) {
 		DIR *d = opendir(numbered(dir, "tree/d", i));
 
 		must(d != NULL, "opendir");
@@ -269,19 +268,19 @@ static void status(void)
 			n++;
 		closedir(d);
 	}
-	must(n == DIRS * (PER_DIR + 2), "readdir");
+	must(n == dirs * (PER_DIR + 2), "readdir");
 }
 
-static void tree(void)
+static void tree(size_t dirs)
 {
 	static const char data[2000];
-	size_t n = DIRS * (PER_DIR + 1) + 1;
+	size_t n = dirs * (PER_DIR + 1) + 1;
 	char dir[40], path[96];
 	double t;
 
 	must(mkdir("tree", 0755) == 0, "mkdir");
 	t = now();
-	for (size_t i = 0; i < DIRS; i++) {
+	for (size_t i = 0; i < dirs; i++) {
 		must(mkdir(numbered(dir, "tree/d", i), 0755) == 0, "mkdir");
 		for (size_t k = 0; k < PER_DIR; k++) {
 			int fd;
@@ -302,7 +301,7 @@ static void tree(void)
 	must(walk(AT_FDCWD, "tree", 0) == n, "find");
 	row("find-again", (double)n, t);
 	t = now();
-	status();
+	status(dirs);
 	row("git-status-like", (double)n, t);
 	t = now();
 	walk(AT_FDCWD, "tree", 1);
@@ -311,7 +310,7 @@ static void tree(void)
 
 int main(int argc, char **argv)
 {
-	must(argc == 2 && chdir(argv[1]) == 0, "usage: volbench DIR");
+	must((argc == 2 || argc == 3) && chdir(argv[1]) == 0, "usage: volbench DIR [TREE-DIRS]");
 	bulk_write("write-128k", 128 << 10);
 	bulk_write("write-1m", 1 << 20);
 	drop_caches();
@@ -322,6 +321,6 @@ int main(int argc, char **argv)
 	small_io();
 	metadata();
 	parallel();
-	tree();
+	tree(argc == 3 ? (size_t)atoi(argv[2]) : 60);
 	return 0;
 }
