@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "saved.h"
 #include "cleanup.h"
+#include "idmap.h"
 #include "sha256.h"
+#include "status.h"
 #include "xio.h"
 
 #include <dirent.h>
@@ -68,6 +70,44 @@ bool saved_has_prefix(const char *name, const char *prefix)
 	return !strncmp(name, prefix, strlen(prefix));
 }
 
+static void volume_name(size_t i, char name[24])
+{
+	snprintf(name, 24, "volume-%zu", i);
+}
+
+int saved_volume_new(int dir, size_t i, struct err *e)
+{
+	char name[24];
+	int fd = -1;
+
+	volume_name(i, name);
+	if (mkdirat(dir, name, 0700) == 0)
+		fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "cannot make the %s of what is saved", name) : fd;
+}
+
+int saved_volume(int dir, size_t i, struct err *e)
+{
+	char name[24];
+	int fd;
+
+	volume_name(i, name);
+	if (flock(dir, LOCK_SH | LOCK_NB) < 0)
+		return err_set(e, FCVM_EX_NOTFOUND, "it was removed just now");
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "its %s", name) : fd;
+}
+
+int saved_drop(int store, const char *name)
+{
+	auto_fd int dir = openat(store, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	/* Who still takes files out of it has it locked: the next command will remove it. */
+	if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return 0;
+	return remove_tree_mapped(store, name);
+}
+
 uint64_t saved_bytes(int dir)
 {
 	DIR *d = opendir_at(dir, ".");
@@ -75,10 +115,20 @@ uint64_t saved_bytes(int dir)
 	uint64_t bytes = 0;
 	struct stat st;
 
-	while (d && (ent = readdir(d)))
-		if (fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		        S_ISREG(st.st_mode) && st.st_nlink == 1)
+	while (d && (ent = readdir(d))) {
+		auto_fd int below = -1;
+
+		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, "..") ||
+		        fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode) && st.st_nlink == 1)
 			bytes += (uint64_t)st.st_blocks * 512;
+		if (S_ISDIR(st.st_mode))
+			below = openat(
+			        dir, ent->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (below >= 0)
+			bytes += saved_bytes(below);
+	}
 	if (d)
 		closedir(d);
 	return bytes;

@@ -31,7 +31,16 @@ bool saved_is_abandoned(int store, const char *name);
 
 bool saved_has_prefix(const char *name, const char *prefix);
 
-/* Bytes on disk of the files in a directory; what has a name elsewhere counts there. */
+/* The directory in which a saved machine's has a copy of its volume i: a descriptor, or -1 with e
+ * filled. The first makes it; with the second, dir cannot be removed as long as it is open. */
+int saved_volume_new(int dir, size_t i, struct err *e);
+int saved_volume(int dir, size_t i, struct err *e);
+
+/* Removes a directory of the store, with files that containers have given to other ids, unless
+ * somebody takes volumes out of it. 0 or -errno. */
+int saved_drop(int store, const char *name);
+
+/* Bytes on disk of the files in and below a directory; what has a name elsewhere counts there. */
 uint64_t saved_bytes(int dir);
 
 #endif

@@ -179,34 +179,6 @@ int snapshots_find(
 	return -1;
 }
 
-static void volume_name(size_t i, char name[24])
-{
-	snprintf(name, 24, "volume-%zu", i);
-}
-
-int snapshot_volume(const struct snapshot *found, size_t i, struct err *e)
-{
-	char name[24];
-	int fd;
-
-	volume_name(i, name);
-	if (flock(found->dir, LOCK_SH | LOCK_NB) < 0)
-		return err_set(e, FCVM_EX_NOTFOUND, "it was removed just now");
-	fd = openat(found->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, "its %s", name) : fd;
-}
-
-int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e)
-{
-	char name[24];
-	int fd = -1;
-
-	volume_name(i, name);
-	if (mkdirat(n->dir, name, 0700) == 0)
-		fd = openat(n->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, "cannot make a snapshot's %s", name) : fd;
-}
-
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e)
 {
 	auto_fd int store = snapshots_lock(s, e);
@@ -318,7 +290,7 @@ static int place(const struct snapshots *s, struct snapshot_new *n, const char *
 		failpoint("snapshot-aside");
 		if (renameat(s->dir, n->name, s->dir, tag) < 0)
 			return -errno;
-		snapshots_drop(s, old);
+		saved_drop(s->dir, old);
 		n->name[0] = 0;
 	}
 	failpoint("snapshot-renamed");
@@ -374,6 +346,6 @@ void snapshots_end(const struct snapshots *s, struct snapshot_new *n)
 		close(n->dir);
 	n->dir = -1;
 	if (n->name[0])
-		snapshots_drop(s, n->name);
+		saved_drop(s->dir, n->name);
 	n->name[0] = 0;
 }

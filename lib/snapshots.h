@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define SNAPSHOT_PLAN   "plan.json"
-#define SNAPSHOT_FORMAT 2
+#define SNAPSHOT_FORMAT 3
 #define SNAPSHOT_DISK   "disk" /* "kind" of one without memory; the others are "memory" */
 #define SNAPSHOT_ID     33     /* bytes of an id: 32 hexadecimal digits, random */
 
@@ -46,15 +46,12 @@ void snapshot_files_close(struct snapshot_files *f);
 struct snapshot {
 	struct snapshot_files files; /* memory read-write, the others read-only */
 	json_t *meta, *plan;
-	int dir;
+	int dir; /* with copies of volumes (saved_volume()) */
 };
 /* 0; or -1 with e filled: FCVM_EX_NOTFOUND there is none of this tag, FCVM_EX_DATA it is damaged,
  * and what of it. Ends with snapshot_close(). */
 int snapshots_find(
         const struct snapshots *s, const char *tag, struct snapshot *found, struct err *e);
-/* The directory in which the snapshot has a copy of volume i: a descriptor, or -1 with e filled. It
- * is not removed as long as found->dir is open. */
-int snapshot_volume(const struct snapshot *found, size_t i, struct err *e);
 void snapshot_close(struct snapshot *found);
 
 /* Whether only the disk was saved, by the description. */
@@ -84,8 +81,6 @@ struct snapshot_new {
 int snapshots_begin(const struct snapshots *s, struct snapshot_new *n, struct err *e);
 /* It gets neither state nor memory nor sessions. */
 void snapshots_disk_only(struct snapshot_new *n);
-/* The same for one in the making, where it is empty. */
-int snapshot_new_volume(const struct snapshot_new *n, size_t i, struct err *e);
 /* Syncs it and puts it in the place of one that may be there: at any time the old one or the new
  * one is found. FCVM_EX_BUSY: that one is held, or not to be replaced. meta (which gets "id" and
  * what the files are) and plan are borrowed. */

@@ -15,16 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 
-int snapshots_drop(const struct snapshots *s, const char *name)
-{
-	auto_fd int dir = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	/* A clone still takes files out of it: the next command will remove it. */
-	if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return 0;
-	return remove_tree_mapped(s->dir, name);
-}
-
 void snapshots_clean(const struct snapshots *s)
 {
 	auto_strv struct strv names = {0};
@@ -45,7 +35,7 @@ void snapshots_clean(const struct snapshots *s)
 			continue;
 		if (saved_has_prefix(name, SNAPSHOT_OLD) || saved_has_prefix(name, SNAPSHOT_GONE) ||
 		        (saved_has_prefix(name, SNAPSHOT_NEW) && saved_is_abandoned(s->dir, name)))
-			snapshots_drop(s, name);
+			saved_drop(s->dir, name);
 	}
 }
 
@@ -131,7 +121,7 @@ int snapshots_remove(const struct snapshots *s, const char *tag, struct err *e)
 		r = -errno;
 	failpoint("snapshot-removing");
 	if (r == 0)
-		r = snapshots_drop(s, gone);
+		r = saved_drop(s->dir, gone);
 	if (r == 0)
 		return 1;
 	errno = -r;

@@ -13,9 +13,6 @@
 
 /* Alone with the store. A descriptor whose end is the lock's, or -1 with e filled. */
 int snapshots_lock(const struct snapshots *s, struct err *e);
-/* Removes a directory of the store, with files that containers have given to other ids. 0 or
- * -errno. */
-int snapshots_drop(const struct snapshots *s, const char *name);
 /* Removes what nobody is making any more. The lock is held. */
 void snapshots_clean(const struct snapshots *s);
 

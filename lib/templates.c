@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static const char *const file_names[] = {"state", "memory", "scratch"};
+static const char *const file_names[] = {"state", "memory", "scratch", "volumes"};
 #define FILES (sizeof file_names / sizeof *file_names)
 
 int templates_open(struct templates *t, const char *data_dir, struct err *e)
@@ -64,7 +64,7 @@ int templates_lock(const struct templates *t, const char *key, bool wait, struct
 
 static int *file_of(struct template_files *f, size_t i)
 {
-	int *const fds[FILES] = {&f->state, &f->memory, &f->scratch};
+	int *const fds[FILES] = {&f->state, &f->memory, &f->scratch, &f->volumes};
 
 	return fds[i];
 }
@@ -78,6 +78,11 @@ void template_files_close(struct template_files *f)
 			close(*fd);
 		*fd = -1;
 	}
+	if (f->dir >= 0)
+		close(f->dir);
+	f->dir = -1;
+	json_decref(f->mounts);
+	f->mounts = NULL;
 }
 
 static bool unchanged(int fd, const json_t *doc, const char *name)
@@ -101,8 +106,11 @@ bool templates_find(const struct templates *t, const char *key, struct template_
 		*file_of(f, i) = fd;
 		good = fd >= 0 && unchanged(fd, doc, file_names[i]);
 	}
-	if (good && saved_hash_is(f->state, doc, "stateHash")) {
+	f->mounts = json_incref(json_object_get(doc, "volumes"));
+	if (good && saved_hash_is(f->state, doc, "stateHash") &&
+	        (!f->mounts || saved_hash_is(f->volumes, doc, "volumesHash"))) {
 		futimens(dir, NULL);
+		f->dir = steal_fd(&dir);
 		return true;
 	}
 	template_files_close(f);
@@ -132,22 +140,24 @@ int templates_begin(const struct templates *t, struct template_new *n, struct er
 }
 
 /* The description: what the machine is, and how the files were when they were complete. */
-static json_t *describe(const struct template_new *n, const json_t *machine)
+static json_t *describe(const struct template_new *n, const json_t *machine, const json_t *mounts)
 {
 	struct template_files f = n->files;
 	json_t *files = json_object();
-	char hash[SHA256_HEX];
+	char hash[SHA256_HEX], volumes[SHA256_HEX];
 	bool good;
 
-	good = lseek(f.state, 0, SEEK_SET) == 0 && sha256_fd(f.state, hash) == 0;
+	good = lseek(f.state, 0, SEEK_SET) == 0 && sha256_fd(f.state, hash) == 0 &&
+	       lseek(f.volumes, 0, SEEK_SET) == 0 && sha256_fd(f.volumes, volumes) == 0;
 	for (size_t i = 0; i < FILES; i++)
 		good = json_object_set_new(files, file_names[i], saved_stamp(*file_of(&f, i))) ==
 		               0 &&
 		       good;
 	if (good)
-		return json_pack("{s:i, s:I, s:s, s:o, s:O}", "fcvmTemplate", 1, "created",
-		        (json_int_t)time(NULL), "stateHash", hash, "files", files, "machine",
-		        machine);
+		return json_pack("{s:i, s:I, s:s, s:o, s:O, s:O*, s:s*}", "fcvmTemplate", 1,
+		        "created", (json_int_t)time(NULL), "stateHash", hash, "files", files,
+		        "machine", machine, "volumes", mounts, "volumesHash",
+		        mounts ? volumes : NULL);
 	json_decref(files);
 	return NULL;
 }
@@ -157,33 +167,37 @@ static json_t *describe(const struct template_new *n, const json_t *machine)
 static int put(const struct templates *t, struct template_new *n, const char *key)
 {
 	auto_fd int store = templates_lock(t, "", true, NULL);
-	char old[sizeof TEMPLATE_OLD + SHA256_HEX];
+	char old[TEMPLATE_NAME];
+	int aside;
 
 	if (store < 0)
 		return -EIO;
-	snprintf(old, sizeof old, TEMPLATE_OLD "%s", key);
-	remove_tree_at(t->dir, old);
-	if (renameat(t->dir, key, t->dir, old) < 0 && errno != ENOENT)
-		return -errno;
+	aside = templates_aside(t, key, old);
+	if (aside < 0)
+		return aside;
 	failpoint("template-aside");
 	if (renameat(t->dir, n->name, t->dir, key) < 0)
 		return -errno;
 	failpoint("template-renamed");
 	n->name[0] = 0;
-	remove_tree_at(t->dir, old);
+	if (aside)
+		saved_drop(t->dir, old);
 	return fsync(t->dir) < 0 ? -errno : 0;
 }
 
 int templates_keep(const struct templates *t, struct template_new *n, const char *key,
-        const json_t *machine, struct err *e)
+        const json_t *machine, const json_t *mounts, struct err *e)
 {
 	auto_json json_t *doc = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < FILES && r == 0; i++)
 		r = saved_settle(*file_of(&n->files, i));
+	/* Copies of volumes are of many files. */
+	if (r == 0 && mounts && syncfs(n->dir) < 0)
+		r = -errno;
 	failpoint("template-synced");
-	doc = r == 0 ? describe(n, machine) : NULL;
+	doc = r == 0 ? describe(n, machine, mounts) : NULL;
 	if (r == 0)
 		r = doc ? json_save_at(n->dir, TEMPLATE_META, doc, 0600) : -EIO;
 	failpoint("template-described");
@@ -197,12 +211,13 @@ int templates_keep(const struct templates *t, struct template_new *n, const char
 
 void templates_end(const struct templates *t, struct template_new *n)
 {
-	if (n->name[0])
-		remove_tree_at(t->dir, n->name);
 	template_files_close(&n->files);
-	if (n->dir >= 0)
+	if (n->dir >= 0) /* and its lock */
 		close(n->dir);
 	n->dir = -1;
+	if (n->name[0])
+		saved_drop(t->dir, n->name);
+	n->name[0] = 0;
 }
 
 uint64_t templates_limit(void)

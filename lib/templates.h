@@ -29,13 +29,16 @@ int templates_lock(const struct templates *t, const char *key, bool wait, struct
 
 /* What a machine is restored from: descriptors of the caller's. */
 struct template_files {
-	int state;   /* read-only */
-	int memory;  /* read-write, but only read by who restores from it */
-	int scratch; /* read-only: to be copied */
+	int state;      /* read-only */
+	int memory;     /* read-write, but only read by who restores from it */
+	int scratch;    /* read-only: to be copied */
+	int volumes;    /* read-only: the sessions of its volumes' servers; empty without */
+	int dir;        /* with copies of volumes (saved_volume()); -1 in the making */
+	json_t *mounts; /* the volumes, in the machine's order; NULL without */
 };
-#define TEMPLATE_FILES_NONE \
-	{                   \
-		-1, -1, -1  \
+#define TEMPLATE_FILES_NONE              \
+	{                                \
+		-1, -1, -1, -1, -1, NULL \
 	}
 void template_files_close(struct template_files *f);
 
@@ -49,9 +52,10 @@ struct template_new {
 	struct template_files files;
 };
 int templates_begin(const struct templates *t, struct template_new *n, struct err *e);
-/* Syncs it and puts it in the place of one that may be there, with its description (borrowed). */
+/* Syncs it and puts it in the place of one that may be there, with its description and its volumes,
+ * or NULL (borrowed). */
 int templates_keep(const struct templates *t, struct template_new *n, const char *key,
-        const json_t *machine, struct err *e);
+        const json_t *machine, const json_t *mounts, struct err *e);
 /* Gives it up, unless it was kept; ends it in any case. */
 void templates_end(const struct templates *t, struct template_new *n);
 

@@ -32,7 +32,7 @@ void templates_sweep(const struct templates *t)
 	for (size_t i = 0; i < names.n; i++)
 		if (saved_has_prefix(names.v[i], TEMPLATE_OLD) ||
 		        saved_is_abandoned(t->dir, names.v[i]))
-			remove_tree_at(t->dir, names.v[i]);
+			saved_drop(t->dir, names.v[i]);
 }
 
 static struct template_entry read_entry(const struct templates *t, const char *key)
@@ -89,23 +89,32 @@ void templates_list_free(struct template_entry *list, size_t n)
 	free(list);
 }
 
+int templates_aside(const struct templates *t, const char *key, char old[TEMPLATE_NAME])
+{
+	int r;
+
+	if (faccessat(t->dir, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	r = mkdtemp_at(t->dir, TEMPLATE_OLD, old, TEMPLATE_NAME, 0700);
+	if (r == 0 && renameat(t->dir, key, t->dir, old) < 0)
+		r = -errno;
+	return r < 0 ? r : 1;
+}
+
 int templates_remove(const struct templates *t, const char *key, struct err *e)
 {
 	auto_fd int store = templates_lock(t, "", true, e);
-	char old[sizeof TEMPLATE_OLD + SHA256_HEX];
+	char old[TEMPLATE_NAME];
 	int r;
 
 	if (store < 0)
 		return -1;
-	snprintf(old, sizeof old, TEMPLATE_OLD "%.64s", key);
-	r = remove_tree_at(t->dir, old);
-	if (r == 0 && renameat(t->dir, key, t->dir, old) < 0)
-		r = -errno;
-	if (r == -ENOENT)
+	r = templates_aside(t, key, old);
+	if (r == 0)
 		return 0;
 	failpoint("template-removing");
-	if (r == 0)
-		r = remove_tree_at(t->dir, old);
+	if (r == 1)
+		r = saved_drop(t->dir, old);
 	if (r == 0)
 		return 1;
 	errno = -r;

@@ -39,40 +39,51 @@ int vol_take(int dir, struct vol *v, struct err *e)
 		return err_set(e, FCVM_EX_FAIL,
 		        "%zu volumes are too many: a machine has at most %d", v->n, VMM_PORTS);
 	for (size_t i = 0; i < v->n; i++)
-		v->ports[i].fd = -1;
+		v->ports[i].fd = v->servers[i] = -1;
 	return 0;
 }
 
-void vol_connected(struct vol *v)
+static void close_one(int *fd)
 {
-	for (size_t i = 0; i < v->n; i++) {
-		if (v->ports[i].fd >= 0)
-			close(v->ports[i].fd);
-		v->ports[i].fd = -1;
-	}
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 void vol_free(struct vol *v)
 {
-	vol_connected(v);
+	for (size_t i = 0; i < v->n; i++) {
+		close_one(&v->ports[i].fd);
+		close_one(&v->servers[i]);
+	}
 	if (v->keeper >= 0)
 		close(v->keeper);
 	json_decref(v->doc);
 	*v = (struct vol){.keeper = -1};
 }
 
-int vol_connect(struct vol *v, struct err *e)
+int vol_open(struct vol *v, struct err *e)
 {
 	for (size_t i = 0; i < v->n; i++) {
-		uint32_t index = htole32((uint32_t)i);
-		int p[2], r;
+		int p[2];
 
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0)
 			return err_sys(e, "cannot make the socket of a volume");
 		snprintf(v->ports[i].name, sizeof v->ports[i].name, "fcvm.vol%zu", i);
 		v->ports[i].fd = p[0];
-		r = fds_send(v->keeper, &index, sizeof index, &p[1], 1);
-		close(p[1]);
+		v->servers[i] = p[1];
+	}
+	return 0;
+}
+
+int vol_connect(struct vol *v, struct err *e)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		uint32_t index = htole32((uint32_t)i);
+		int r = fds_send(v->keeper, &index, sizeof index, &v->servers[i], 1);
+
+		close_one(&v->servers[i]);
+		close_one(&v->ports[i].fd);
 		if (r < 0) {
 			errno = -r;
 			return err_sys(e, "cannot reach fcvm-vol");
@@ -175,7 +186,7 @@ static void volume_lost(struct machine *m)
 }
 
 /* Waits for the answer. A server's end may be told instead, which vol_event() will hear. */
-static int64_t answer(int keeper, uint32_t index, int patience, struct err *e)
+static int64_t answer(int keeper, uint32_t index, int patience, const char *what, struct err *e)
 {
 	struct pollfd p = {.fd = keeper, .events = POLLIN};
 	struct volwire_answer a = {0, 0, 0};
@@ -194,33 +205,44 @@ static int64_t answer(int keeper, uint32_t index, int patience, struct err *e)
 	recv(keeper, &a, sizeof a, 0);
 	result = (int64_t)le64toh((uint64_t)a.result);
 	errno = (int)-result;
-	return result >= 0 ? result : err_sys(e, "cannot save a volume's state");
+	return result >= 0 ? result : err_sys(e, "cannot %s", what);
 }
 
-static int64_t order(int keeper, struct volwire_order o, int fd, int patience, struct err *e)
+static int64_t order(int keeper, struct volwire_order o, const int *fds, size_t n, int patience,
+        const char *what, struct err *e)
 {
-	int r = fds_send(keeper, &o, sizeof o, &fd, 1);
+	int r = fds_send(keeper, &o, sizeof o, fds, n);
 
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot reach fcvm-vol")
-	             : answer(keeper, le32toh(o.index), patience, e);
+	             : answer(keeper, le32toh(o.index), patience, what, e);
 }
 
 int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
 {
 	return order(keeper,
 	        (struct volwire_order){
-	                htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at)},
-	        fd, SAVE_MS, e);
+	                htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at), 0},
+	        &fd, 1, SAVE_MS, "save a volume's state", e);
 }
 
 int vol_copy(int keeper, size_t index, int dir, struct err *e)
 {
 	return order(keeper,
-	               (struct volwire_order){htole32((uint32_t)index), htole32(VOLWIRE_COPY), 0},
-	               dir, COPY_MS, e) < 0
+	               (struct volwire_order){
+	                       htole32((uint32_t)index), htole32(VOLWIRE_COPY), 0, 0},
+	               &dir, 1, COPY_MS, "copy a volume", e) < 0
 	               ? -1
 	               : 0;
+}
+
+int64_t vol_load(
+        int keeper, size_t index, int fd, uint64_t at, uint64_t size, int dir, struct err *e)
+{
+	return order(keeper,
+	        (struct volwire_order){htole32((uint32_t)index), htole32(VOLWIRE_LOAD), htole64(at),
+	                htole64(size)},
+	        (int[]){fd, dir}, dir >= 0 ? 2 : 1, COPY_MS, "go on with a volume", e);
 }
 
 void vol_event(void *ctx, uint32_t events)

@@ -14,6 +14,7 @@ struct vol {
 	json_t *doc; /* volumes.json of the run directory */
 	size_t n;
 	struct vmm_port ports[VMM_PORTS]; /* of the machine: one a volume */
+	int servers[VMM_PORTS];           /* their other ends */
 };
 
 /* dir: the run directory, or -1. Takes the descriptor out of the environment: it is not inherited
@@ -21,11 +22,11 @@ struct vol {
 int vol_take(int dir, struct vol *v, struct err *e);
 void vol_free(struct vol *v);
 
-/* Makes the connections: the machine's ends are in v->ports from then on, until vol_free(). */
-int vol_connect(struct vol *v, struct err *e);
+/* Makes the streams: the machine's ends are in v->ports from then on, until vol_free(). */
+int vol_open(struct vol *v, struct err *e);
 
-/* The machine has its ends. */
-void vol_connected(struct vol *v);
+/* The machine has its ends; gives the servers theirs. */
+int vol_connect(struct vol *v, struct err *e);
 
 /* Adds the volumes to the plan's mounts. */
 int vol_complete(json_t *plan, const struct vol *v, struct err *e);
@@ -36,6 +37,12 @@ int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e);
 
 /* Has the volume's files copied into an empty directory: 0, or -1 with e filled. */
 int vol_copy(int keeper, size_t index, int dir, struct err *e);
+
+/* Has the server go on from such a session of `size` bytes, and from such a copy (dir; -1: none),
+ * before vol_connect(). How many open files and locks could not be had again, or -1 with e filled.
+ */
+int64_t vol_load(
+        int keeper, size_t index, int fd, uint64_t at, uint64_t size, int dir, struct err *e);
 
 /* Event of a machine's connection to fcvm-vol (loop.h): a server has ended, and the run ends. */
 void vol_event(void *ctx, uint32_t events);

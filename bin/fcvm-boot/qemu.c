@@ -129,7 +129,10 @@ static void device_args(
 	if (c->tap >= 0) {
 		strv_add(a, "-netdev");
 		strv_addf(a, "tap,id=net,fd=%d", c->tap);
-		strv_addl(a, "-device", "virtio-net-device,netdev=net,mac=" GUEST_MAC, NULL);
+		/* Up from the start: of a link that goes down and up the kernel tells only later.
+		 */
+		strv_addl(a, "-device", "virtio-net-device,status=off,netdev=net,mac=" GUEST_MAC,
+		        NULL);
 	}
 	port_args(a, c, agent);
 	strv_addl(a, "-device", "virtio-rng-device", "-chardev", NULL);

@@ -48,7 +48,7 @@ static void finish(struct rewind_job *j)
 	aide_end(m, &j->job.aide);
 	unwatch(j);
 	if (j->started)
-		rewind_end_vmm(&j->next);
+		vmm_end(&j->next);
 	if (j->stopped && m->phase == PHASE_RUN && !m->vmm_ended &&
 	        m->vmm->ops->go_on(m->vmm, &e) < 0) {
 		m->fatal = true;

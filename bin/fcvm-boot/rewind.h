@@ -20,7 +20,6 @@ struct rewind_other {
 };
 /* All of it becomes the machine's; sessions end, and hear why. */
 void rewind_swap(struct machine *m, const struct rewind_other *o, const char *why);
-void rewind_end_vmm(struct vmm *v);
 
 /* rewind_check.c: whether the machine can be the one of the snapshot. 0, or -1 with e filled, which
  * names what differs. */

@@ -6,13 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-void rewind_end_vmm(struct vmm *v)
-{
-	v->ops->kill(v);
-	proc_wait(&v->proc);
-	vmm_close(v);
-}
-
 /* Clients of the container's own streams stay, as at a restart. */
 static void end_clients(struct machine *m, const char *why)
 {
@@ -63,7 +56,7 @@ void rewind_swap(struct machine *m, const struct rewind_other *o, const char *wh
 	watches_end(m);
 	if (m->vmm->console >= 0)
 		console_drain(&m->console, m->vmm->console);
-	rewind_end_vmm(m->vmm);
+	vmm_end(m->vmm);
 	*m->vmm = o->vmm;
 	/* The disk of now under the number that everybody knows. */
 	dup3(o->scratch, m->o->saving->scratch, O_CLOEXEC);

@@ -130,6 +130,17 @@ static int boot_cold(struct vmm *v, struct build *b, struct err *e)
 	return b->ops->start(v, &b->config, e);
 }
 
+/* Once the machine has its ends. */
+static int connect_volumes(struct start *s, struct vol *vol, struct err *e)
+{
+	int r = s->warmed ? warm_volumes(&s->warm, vol, e) : 0;
+
+	template_files_close(&s->warm.from);
+	if (r < 0)
+		return err_prefix(e, "the started container cannot be gone on with");
+	return vol_connect(vol, e);
+}
+
 /* What is in the run directory, and what is made of it for the guest. */
 struct plans {
 	const json_t *raw, *complete;
@@ -153,7 +164,7 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 	        .tail = tail,
 	        .tail_size = tail_size};
 	struct saving saving = {.plan = plans->raw};
-	struct start start = {.o = o};
+	struct start start = {.o = o, .warm = {.from = TEMPLATE_FILES_NONE}};
 	struct build b;
 	struct vmm v;
 	int r, status = FCVM_EX_FAIL;
@@ -176,7 +187,10 @@ static int boot_plan(const struct plans *plans, const struct run_opts *o, const 
 	so.clone = r == 1 && (o->snapshot || start.warmed);
 	if (r == 0)
 		r = boot_cold(&v, &b, e);
-	vol_connected(vol);
+	if (r >= 0 && connect_volumes(&start, vol, e) < 0) {
+		vmm_end(&v);
+		r = -1;
+	}
 	if (r >= 0) {
 		saving.data = b.data;
 		saving.config = &b.config;
@@ -231,7 +245,7 @@ static int boot_in_net(const json_t *plan, const struct run_opts *o, const struc
 	struct net net;
 
 	if (net_take(place->dir, &net, e) == 0 && vol_take(place->dir, &vol, e) == 0 &&
-	        vol_connect(&vol, e) == 0) {
+	        vol_open(&vol, e) == 0) {
 		complete = net_complete(plan, &net);
 		if (o->snapshot && vol.n &&
 		        !json_equal(json_object_get(vol.doc, "snapshot"),

@@ -115,7 +115,7 @@ static void keep(void *ctx, int report)
 	int r = -1;
 
 	if (j->warm)
-		r = warm_keep(&j->warm_new, j->warm, &e);
+		r = warm_keep(&j->warm_new, j->warm, json_object_get(j->meta, "volumes"), &e);
 	else if (snapshot_meta_add(j->meta, j->job.m->o, j->job.m->vmm->ops, &e) == 0)
 		r = snapshots_keep(
 		        &j->store, &j->files, j->job.tag, j->meta, j->job.m->o->saving->plan, &e);
@@ -360,6 +360,7 @@ void snapshot_warm(struct machine *m)
 		j->files.files.state = f->state;
 		j->files.files.memory = f->memory;
 		j->files.files.scratch = f->scratch;
+		j->files.files.volumes = f->volumes;
 		r = begin(j, &e);
 	} else if (r == 0) {
 		finish(j);

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "failpoint.h"
 #include "json.h"
+#include "saved.h"
 #include "snapshot_own.h"
 #include "xio.h"
 
@@ -15,7 +16,7 @@ static int copy_volume(struct snapshot_job *j, size_t i, const json_t *volume, s
 	if (!json_is_true(json_object_get(volume, "anonymous")) ||
 	        json_is_true(json_object_get(volume, "readonly")))
 		return 0;
-	dir = snapshot_new_volume(&j->files, i, e);
+	dir = saved_volume_new(j->warm ? j->warm_new.files.dir : j->files.dir, i, e);
 	return dir < 0 ? -1 : vol_copy(j->job.m->o->volumes, i, dir, e);
 }
 

@@ -100,7 +100,7 @@ static int make(const struct template_wish *w, const struct templates *t, const 
 	trace("template: saved");
 	if (r == 0) {
 		json_object_set(machine, "reference", json_object_get(w->plan, "image"));
-		r = templates_keep(t, &n, key, machine, e);
+		r = templates_keep(t, &n, key, machine, NULL, e);
 	}
 	templates_end(t, &n);
 	if (r == 0)
@@ -166,27 +166,15 @@ static int restore(
 	return 0;
 }
 
-/* With open files, which it closes. What the monitor does not take is removed, unless it may be the
- * pager's fault. */
-static int restore_or_remove(struct vmm *v, const struct template_wish *w,
-        const struct templates *t, const char *key, struct template_files *f, struct err *e)
+/* What the monitor does not take is removed, unless it may be the pager's fault. */
+int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
+        const char *key, const struct template_files *f, struct err *e)
 {
 	int r = restore(v, w, f, e);
 
-	template_files_close(f);
 	if (r < 0 && !w->config->pager)
 		templates_remove(t, key, NULL);
 	return r;
-}
-
-int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
-        const char *key, struct err *e)
-{
-	struct template_files f;
-
-	if (!templates_find(t, key, &f))
-		return 0;
-	return restore_or_remove(v, w, t, key, &f, e) < 0 ? -1 : 1;
 }
 
 /* A state that the monitor does not take is made anew, once. */
@@ -199,7 +187,8 @@ static int start(struct vmm *v, const struct template_wish *w, const struct temp
 	for (int tries = 0; tries < 2 && r < 0; tries++) {
 		if (have(w, t, key, machine, &f, e) < 0)
 			return -1;
-		r = restore_or_remove(v, w, t, key, &f, e);
+		r = template_restore(v, w, t, key, &f, e);
+		template_files_close(&f);
 		if (r < 0 && w->config->pager)
 			break;
 	}

@@ -25,10 +25,10 @@ struct template_wish {
 int template_start(
         struct vmm *v, const struct template_wish *w, char key[SHA256_HEX], struct err *e);
 
-/* Starts the machine from the saved one of this key. 1: it goes on from there; 0: there is none; -1
- * with e filled: it was not taken, and is removed. */
+/* Starts the machine from the saved one of this key, whose files are borrowed. 0: it goes on from
+ * there; -1 with e filled: it was not taken, and is removed. */
 int template_restore(struct vmm *v, const struct template_wish *w, const struct templates *t,
-        const char *key, struct err *e);
+        const char *key, const struct template_files *f, struct err *e);
 
 /* Makes the template unless it is there: 0, or -1 with e filled. */
 int template_make(const struct template_wish *w, char key[SHA256_HEX], struct err *e);

@@ -94,3 +94,10 @@ void vmm_close(struct vmm *v)
 	free(v->own);
 	v->own = NULL;
 }
+
+void vmm_end(struct vmm *v)
+{
+	v->ops->kill(v);
+	proc_wait(&v->proc);
+	vmm_close(v);
+}

@@ -136,4 +136,7 @@ int vmm_dig_holes(int fd, struct err *e);
 /* Releases what vmm_start() gave, after the process has been reaped. */
 void vmm_close(struct vmm *v);
 
+/* Ends a machine that nobody has told anything yet. */
+void vmm_end(struct vmm *v);
+
 #endif

@@ -2,6 +2,8 @@
 #include "warm.h"
 #include "cleanup.h"
 #include "json.h"
+#include "msg.h"
+#include "saved.h"
 #include "status.h"
 #include "strv.h"
 #include "template_key.h"
@@ -73,18 +75,58 @@ void warm_free(struct warm *w)
 {
 	json_decref(w->machine);
 	w->machine = NULL;
+	template_files_close(&w->from);
 }
 
-int warm_start(struct vmm *v, const struct template_wish *wish, const struct warm *w)
+int warm_start(struct vmm *v, const struct template_wish *wish, struct warm *w)
 {
 	struct templates t = {.dir = -1};
 	struct err e;
 	int r = 0;
 
-	if (wish->ops->save && templates_open(&t, wish->data_dir, &e) == 0)
-		r = template_restore(v, wish, &t, w->key, &e);
+	if (wish->ops->save && templates_open(&t, wish->data_dir, &e) == 0 &&
+	        templates_find(&t, w->key, &w->from))
+		r = template_restore(v, wish, &t, w->key, &w->from, &e) == 0;
 	templates_close(&t);
-	return r == 1;
+	return r;
+}
+
+static json_int_t number(const json_t *volume, const char *key)
+{
+	return json_integer_value(json_object_get(volume, key));
+}
+
+static int go_on_with(
+        const struct warm *w, const struct vol *vol, size_t i, const json_t *m, struct err *e)
+{
+	const char *at = json_string_value(json_object_get(m, "destination"));
+	auto_fd int dir = saved_volume(w->from.dir, i, e);
+	int64_t lost;
+
+	if (dir < 0)
+		return -1;
+	lost = vol_load(vol->keeper, i, w->from.volumes, (uint64_t)number(m, "at"),
+	        (uint64_t)number(m, "size"), dir, e);
+	if (lost > 0)
+		msg("note: the volume at %s: open files that could not be kept, and are stale "
+		    "(ESTALE): %lld",
+		        at ? at : "?", (long long)lost);
+	return lost < 0 ? err_prefix(e, "the volume at %s", at ? at : "?") : 0;
+}
+
+int warm_volumes(const struct warm *w, const struct vol *vol, struct err *e)
+{
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(w->from.mounts, i, m)
+	{
+		if (i == vol->n)
+			return err_set(e, FCVM_EX_DATA, "what was kept has other volumes");
+		if (go_on_with(w, vol, i, m, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int warm_begin(struct warm_new *n, const struct warm *w, const char *data_dir, struct err *e)
@@ -104,9 +146,9 @@ int warm_begin(struct warm_new *n, const struct warm *w, const char *data_dir, s
 	return templates_begin(&n->store, &n->files, e) < 0 ? -1 : 1;
 }
 
-int warm_keep(struct warm_new *n, const struct warm *w, struct err *e)
+int warm_keep(struct warm_new *n, const struct warm *w, const json_t *mounts, struct err *e)
 {
-	if (templates_keep(&n->store, &n->files, w->key, w->machine, e) < 0)
+	if (templates_keep(&n->store, &n->files, w->key, w->machine, mounts, e) < 0)
 		return -1;
 	templates_prune(&n->store, templates_limit(), w->key, NULL, NULL, NULL);
 	return 0;

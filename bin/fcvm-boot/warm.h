@@ -5,6 +5,7 @@
 #ifndef FCVM_WARM_H
 #define FCVM_WARM_H
 
+#include "boot_vol.h"
 #include "template.h"
 #include "templates.h"
 
@@ -12,7 +13,8 @@
 
 struct warm {
 	char key[SHA256_HEX];
-	json_t *machine; /* what the store keeps as its description */
+	json_t *machine;            /* what the store keeps as its description */
+	struct template_files from; /* what a machine was started from */
 };
 
 /* Whether the plan asks for it. */
@@ -24,7 +26,9 @@ void warm_free(struct warm *w);
 
 /* Starts the machine from its startup template. 1: it goes on from there, and waits to be told who
  * it is (supervise.h's clone); 0: there is none. */
-int warm_start(struct vmm *v, const struct template_wish *wish, const struct warm *w);
+int warm_start(struct vmm *v, const struct template_wish *wish, struct warm *w);
+/* Then, before its volumes are connected: they become what they were. 0, or -1 with e filled. */
+int warm_volumes(const struct warm *w, const struct vol *vol, struct err *e);
 
 /* A startup template in the making. */
 struct warm_new {
@@ -40,8 +44,9 @@ struct warm_new {
 /* 1: its files are open for writing; 0: it is there, or somebody makes it; -1 with e filled. Ends
  * with warm_end() in any case. */
 int warm_begin(struct warm_new *n, const struct warm *w, const char *data_dir, struct err *e);
-/* Puts it in its place, and makes room in the store: 0, or -1 with e filled. */
-int warm_keep(struct warm_new *n, const struct warm *w, struct err *e);
+/* Puts it in its place with its volumes (or NULL), and makes room in the store: 0, or -1 with e
+ * filled. */
+int warm_keep(struct warm_new *n, const struct warm *w, const json_t *mounts, struct err *e);
 void warm_end(struct warm_new *n);
 
 #endif

@@ -157,18 +157,22 @@ static json_t *machine_part(const struct plan_opts *o)
 	        "jailer", (int)o->jailer, "accel", unless_auto(o->accel));
 }
 
-/* Only the image may know. */
-static int check_warm(
-        const struct plan_opts *o, const json_t *life, const json_t *volumes, struct err *e)
+/* Only the image may know. What is kept of a container goes with the files that it had then, and
+ * those of a host's directory or of a named volume may be others at the next run. */
+static int check_warm(const struct plan_opts *o, const json_t *life, struct err *e)
 {
 	if (!o->warm)
 		return 0;
-	if (o->volume.n)
-		return err_set(e, FCVM_EX_USAGE, "--warm and --volume exclude each other");
-	if (json_array_size(volumes))
-		return err_set(e, FCVM_EX_USAGE,
-		        "--warm cannot keep the image's volumes: say --image-volume tmpfs or "
-		        "ignore");
+	for (size_t i = 0; i < o->volume.n; i++) {
+		const char *spec = o->volume.v[i];
+
+		if (strchr(spec + (*spec == ':'), ':'))
+			return err_set(e, FCVM_EX_USAGE,
+			        "--volume %s: --warm goes with volumes of the container's own "
+			        "alone (--volume DIR), because others may have changed at the "
+			        "next run",
+			        spec);
+	}
 	if (json_is_object(json_object_get(life, "health")))
 		return 0;
 	return err_set(e, FCVM_EX_USAGE,
@@ -190,7 +194,7 @@ json_t *plan_make(const struct plan_opts *o, const json_t *config, const char *n
 	        !(mounts = plan_mounts(o, &im, e)) || !(annotations = plan_annotations(o, e)) ||
 	        !(labels = plan_labels(o, &im, e)) || !(life = plan_life(o, &im, e)) ||
 	        !(network = plan_network(o, &im, e)) || !(volumes = plan_volumes(o, &im, e)) ||
-	        check_warm(o, life, volumes, e) < 0)
+	        check_warm(o, life, e) < 0)
 		return NULL;
 	own = fcvm_part(o, &im);
 	json_object_update(own, life);

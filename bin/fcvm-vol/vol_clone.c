@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "dirs.h"
 #include "json.h"
+#include "saved.h"
 #include "status.h"
 #include "strv.h"
 #include "volumes.h"
@@ -59,7 +60,7 @@ static int read_all(
 			return -1;
 		c->saved[i].fd = fd;
 		if (c->saved[i].copied && !v[i].readonly)
-			c->saved[i].copy = snapshot_volume(s, i, e);
+			c->saved[i].copy = saved_volume(s->dir, i, e);
 		if (c->saved[i].copied && !v[i].readonly && c->saved[i].copy < 0)
 			return -1;
 	}

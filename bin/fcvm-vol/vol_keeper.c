@@ -32,35 +32,56 @@ struct keeper {
 	struct watch machine;
 };
 
-/* Who asked waits for the answer. */
-static void save(struct keeper *k, const struct volwire_order *o, int fd)
+/* Nobody will use them, and whoever has the other end of a stream hears so. */
+static void close_all(const int *fds, size_t n)
 {
-	struct volwire_answer a = {0, o->index, 0};
-	const struct vol_server *server = &k->all[le32toh(o->index)].server;
-	int64_t r = le32toh(o->what) == VOLWIRE_COPY
-	                    ? vol_server_copy(server, fd)
-	                    : vol_server_save(server, fd, (off_t)le64toh(o->at));
-
-	close(fd);
-	a.result = (int64_t)htole64((uint64_t)r);
-	send(k->in->machine, &a, sizeof a, MSG_NOSIGNAL);
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
 }
 
-static bool obey(struct keeper *k, const struct volwire_order *o, size_t n, int fd)
+static int64_t work(
+        const struct vol_server *server, const struct volwire_order *o, const int *fds, size_t n)
 {
-	uint32_t index = le32toh(o->index);
+	struct vol_saved saved = {.fd = fds[0],
+	        .at = (off_t)le64toh(o->at),
+	        .size = (size_t)le64toh(o->size),
+	        .copied = n == 2,
+	        .copy = n == 2 ? fds[1] : -1};
 
-	if (n < sizeof o->index || index >= k->in->n || k->all[index].server.control < 0)
-		return false;
-	if (n == sizeof o->index) {
-		vol_server_session(&k->all[index].server, fd);
-		return true;
+	switch (le32toh(o->what)) {
+	case VOLWIRE_COPY:
+		return vol_server_copy(server, fds[0]);
+	case VOLWIRE_SAVE:
+		return vol_server_save(server, fds[0], saved.at);
+	case VOLWIRE_LOAD:
+		return vol_server_load(server, &saved);
 	}
-	if (n != sizeof *o ||
-	        (le32toh(o->what) != VOLWIRE_SAVE && le32toh(o->what) != VOLWIRE_COPY))
-		return false;
-	save(k, o, fd);
-	return true;
+	return -EINVAL;
+}
+
+/* Who gives an order waits for the answer. */
+static void obey(
+        struct keeper *k, const struct volwire_order *o, size_t n, const int *fds, size_t n_fds)
+{
+	struct volwire_answer a = {0, o->index, 0};
+	uint32_t index = le32toh(o->index);
+	const struct vol_server *server;
+
+	if (n_fds == 0 || n < sizeof o->index || index >= k->in->n ||
+	        k->all[index].server.control < 0) {
+		close_all(fds, n_fds);
+		return;
+	}
+	server = &k->all[index].server;
+	if (n == sizeof o->index) { /* which takes it over */
+		vol_server_session(server, fds[0]);
+		close_all(fds + 1, n_fds - 1);
+		return;
+	}
+	a.result = (int64_t)htole64(
+	        (uint64_t)(n == sizeof *o ? work(server, o, fds, n_fds) : -EINVAL));
+	close_all(fds, n_fds);
+	send(k->in->machine, &a, sizeof a, MSG_NOSIGNAL);
 }
 
 /* The end of the machine is the end of all: the servers die with this process. */
@@ -77,11 +98,7 @@ static void from_machine(void *ctx, uint32_t events)
 		return;
 	if (n <= 0)
 		_exit(0);
-	if (n_fds == 1 && obey(k, &o, (size_t)n, fds[0]))
-		return;
-	/* Nobody will serve it, and the other end hears so. */
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
+	obey(k, &o, (size_t)n, fds, n_fds);
 }
 
 static void server_ended(void *ctx, uint32_t events)

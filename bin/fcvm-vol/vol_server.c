@@ -27,10 +27,12 @@ struct start {
 	int control;
 };
 
-/* To the server: what is to be done with the descriptor that comes along. */
+/* To the server: what is to be done with the descriptors that come along. */
 struct order {
-	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY } what;
+	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY, ORDER_LOAD } what;
+	bool copied;
 	int64_t at;
+	size_t size;
 };
 
 struct session {
@@ -66,15 +68,61 @@ static bool begin_session(struct session *s, int wire)
 	return s->running;
 }
 
-static bool save(struct session *s, int control, int fd, const struct order *o)
+static int read_saved(const struct vol_saved *saved, char *data)
+{
+	size_t have = 0;
+
+	while (have < saved->size) {
+		ssize_t n =
+		        pread(saved->fd, data + have, saved->size - have, saved->at + (off_t)have);
+
+		if (n > 0)
+			have += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			return n < 0 ? -errno : -EBADMSG;
+	}
+	return 0;
+}
+
+/* 0 or -errno. */
+static int load(struct session *s, const struct vol_saved *saved, struct vs_loss *loss)
+{
+	auto_free char *data = malloc(saved->size + 1);
+	int r = data ? read_saved(saved, data) : -ENOMEM;
+
+	if (r == 0 && saved->copy >= 0)
+		r = vol_copy_in(saved->copy, s->vs.root);
+	return r == 0 ? vs_load(&s->vs, data, saved->size, saved->copied, loss) : r;
+}
+
+static int64_t load_order(struct session *s, const struct order *o, const int *fds, size_t n)
+{
+	struct vol_saved saved = {.fd = fds[0],
+	        .at = o->at,
+	        .size = o->size,
+	        .copied = o->copied,
+	        .copy = n == 2 ? fds[1] : -1};
+	struct vs_loss loss;
+	int r;
+
+	if (s->running || s->vs.loaded)
+		return -EBUSY;
+	r = load(s, &saved, &loss);
+	return r < 0 ? r : (int64_t)loss.files + loss.locks;
+}
+
+static bool work(struct session *s, int control, const struct order *o, const int *fds, size_t n)
 {
 	int64_t r = -EBUSY;
 
 	if (o->what == ORDER_COPY)
-		r = vol_copy_out(s->vs.root, fd);
+		r = vol_copy_out(s->vs.root, fds[0]);
+	else if (o->what == ORDER_LOAD)
+		r = load_order(s, o, fds, n);
 	else if (s->running && o->at >= 0)
-		r = vs_save(&s->vs, fd, o->at);
-	close(fd);
+		r = vs_save(&s->vs, fds[0], o->at);
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
 	return send(control, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
 }
 
@@ -91,10 +139,10 @@ static void sessions(struct session *s, int control)
 
 		if (n == -EINTR)
 			continue;
-		if (n != sizeof o || n_fds != 1)
+		if (n != sizeof o || n_fds < 1)
 			break;
 		go_on = o.what == ORDER_SESSION ? begin_session(s, fds[0])
-		                                : save(s, control, fds[0], &o);
+		                                : work(s, control, &o, fds, n_fds);
 	}
 	end_session(s);
 }
@@ -150,27 +198,13 @@ static int confine(struct start *st, int report, struct session *s, struct err *
 	return 0;
 }
 
-static int load(const struct start *st, struct session *s, struct err *e)
+static int load_first(const struct start *st, struct session *s, struct err *e)
 {
-	auto_free char *data = st->saved ? malloc(st->saved->size + 1) : NULL;
-	size_t have = 0;
-	int r = 0;
+	int r;
 
 	if (!st->saved)
 		return 0;
-	while (data && r == 0 && have < st->saved->size) {
-		ssize_t n = pread(st->saved->fd, data + have, st->saved->size - have,
-		        st->saved->at + (off_t)have);
-
-		if (n > 0)
-			have += (size_t)n;
-		else if (n == 0 || errno != EINTR)
-			r = n < 0 ? -errno : -EBADMSG;
-	}
-	if (r == 0 && st->saved->copy >= 0)
-		r = vol_copy_in(st->saved->copy, s->vs.root);
-	if (r == 0)
-		r = data ? vs_load(&s->vs, data, have, st->saved->copied, st->loss) : -ENOMEM;
+	r = load(s, st->saved, st->loss);
 	close(st->saved->fd);
 	if (st->saved->copy >= 0)
 		close(st->saved->copy);
@@ -188,7 +222,7 @@ static void run(void *ctx, int report)
 	umask(0);
 	r = confine(st, report, &s, &e);
 	if (r == 0)
-		r = load(st, &s, &e);
+		r = load_first(st, &s, &e);
 	if (!helper_tell(report, r < 0 ? &e : NULL) || r < 0)
 		return;
 	close(report);
@@ -275,11 +309,11 @@ int vol_server_start_saved(const struct vol_spec *v, const struct vol_saved *sav
 	return r;
 }
 
-static int64_t ask(const struct vol_server *server, struct order o, int fd)
+static int64_t ask(const struct vol_server *server, struct order o, const int *fds, size_t n_fds)
 {
 	int64_t answer;
 	ssize_t n;
-	int r = fds_send(server->control, &o, sizeof o, &fd, 1);
+	int r = fds_send(server->control, &o, sizeof o, fds, n_fds);
 
 	if (r < 0)
 		return r;
@@ -291,17 +325,27 @@ static int64_t ask(const struct vol_server *server, struct order o, int fd)
 
 int64_t vol_server_save(const struct vol_server *server, int fd, off_t at)
 {
-	return ask(server, (struct order){ORDER_SAVE, at}, fd);
+	return ask(server, (struct order){.what = ORDER_SAVE, .at = at}, &fd, 1);
 }
 
 int64_t vol_server_copy(const struct vol_server *server, int dir)
 {
-	return ask(server, (struct order){ORDER_COPY, 0}, dir);
+	return ask(server, (struct order){.what = ORDER_COPY}, &dir, 1);
+}
+
+int64_t vol_server_load(const struct vol_server *server, const struct vol_saved *saved)
+{
+	return ask(server,
+	        (struct order){.what = ORDER_LOAD,
+	                .copied = saved->copied,
+	                .at = saved->at,
+	                .size = saved->size},
+	        (int[]){saved->fd, saved->copy}, saved->copy >= 0 ? 2 : 1);
 }
 
 int vol_server_session(const struct vol_server *server, int wire)
 {
-	const struct order o = {ORDER_SESSION, 0};
+	const struct order o = {.what = ORDER_SESSION};
 	int r = fds_send(server->control, &o, sizeof o, &wire, 1);
 
 	close(wire);

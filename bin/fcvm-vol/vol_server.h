@@ -42,6 +42,10 @@ int vol_server_session(const struct vol_server *server, int wire);
  * bytes, or -errno. */
 int64_t vol_server_save(const struct vol_server *server, int fd, off_t at);
 
+/* Goes on from a saved session, before there is one; the descriptors stay the caller's. How much of
+ * it could not be had again, or -errno. */
+int64_t vol_server_load(const struct vol_server *server, const struct vol_saved *saved);
+
 /* Copies the volume's files into an empty directory, for as long as the session is at rest; dir
  * stays the caller's. 0 or -errno. */
 int64_t vol_server_copy(const struct vol_server *server, int dir);

@@ -82,6 +82,40 @@ count() {
 	((first > 0))
 }
 
+@test "anonymous volumes are kept with it: open files go on, and each run has its own" {
+	app='echo begun; mkdir /data/d; exec 7<>/data/d/open; echo early >/data/early; sleep 1; i=0; touch /tmp/up
+		while :; do i=$((i + 1)); echo $i >>/data/count; echo $i >&7; sleep 0.2; done'
+	warm "$one" -v /data
+	wait_for 60 kept
+	fcvm exec "$one" sh -c 'echo late >/data/late; rm /data/early'
+	run -0 --separate-stderr warm "$two" -v /data
+	is "$stderr" ''
+	lacks "$(fcvm logs "$two")" begun
+	is "$(fcvm exec "$two" cat /data/early)" early
+	run ! fcvm exec "$two" ls /data/late
+	# Whoever writes goes on where it was, by its name and by the open file, and nobody else writes there.
+	before=$(fcvm exec "$two" sh -c 'wc -l </data/count')
+	more() { (($(fcvm exec "$two" sh -c 'wc -l </data/count') > before + 2)); }
+	wait_for 30 more
+	fcvm exec "$two" sh -c 'cat /data/count; echo; cat /data/d/open' >"$BATS_TEST_TMPDIR/counts"
+	is "$(sed '/^$/,$d' "$BATS_TEST_TMPDIR/counts")" "$(seq "$(sed '/^$/,$d' "$BATS_TEST_TMPDIR/counts" | wc -l)")"
+	is "$(sed '1,/^$/d' "$BATS_TEST_TMPDIR/counts")" "$(seq "$(sed '1,/^$/d' "$BATS_TEST_TMPDIR/counts" | wc -l)")"
+	fcvm stop -t 0 "$one" "$two"
+	fcvm template prune --all >/dev/null
+	is "$(ls -A "$FCVM_DATA_DIR/templates")" lock
+}
+
+@test "a volume that cannot be had again is said, and the next run starts anew" {
+	warm "$one" -v /data
+	wait_for 60 kept
+	fcvm stop -t 0 "$one"
+	rm -rf "$FCVM_DATA_DIR"/templates/*/volume-0
+	run -125 --separate-stderr warm "$two" -v /data
+	has "$stderr" 'the started container cannot be gone on with: its volume-0: No such file or directory'
+	run -0 warm "$two" -v /data
+	has "$(fcvm logs "$two")" begun
+}
+
 @test "it has to be known when it is well" {
 	run -125 fcvm run --warm --network none "$IMAGE" true
 	is "$output" 'fcvm-plan: --warm needs to know when the container is well: say --health-cmd or --health-check'

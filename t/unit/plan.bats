@@ -112,8 +112,11 @@ fcvm__replace='0'"
 	echo '{"config":{"Cmd":["app"],"Healthcheck":{"Test":["CMD","ok"]}}}' >config.json
 	run -0 make_plan --warm img
 	has "$output" '"warm": true'
-	run -100 make_plan --warm -v /tmp:/x img
-	is "$output" 'fcvm-plan: --warm and --volume exclude each other'
+	for v in /tmp:/x data:/x /x:ro; do
+		run -100 make_plan --warm -v "$v" img
+		matches "$output" "^fcvm-plan: --volume $v: --warm goes with volumes of the container's own alone"
+	done
+	for v in '-v /x' '--mount type=volume,dst=/x'; do run -0 make_plan --warm $v img; done
 	run -100 make_plan --warm --no-healthcheck img
 	is "$output" 'fcvm-plan: --warm needs to know when the container is well: say --health-cmd or --health-check'
 }

@@ -34,7 +34,7 @@ static int make(const struct templates *t, const char *key, const char *word)
 
 	if (r == 0) {
 		write_files(&n, word);
-		r = templates_keep(t, &n, key, machine, &e);
+		r = templates_keep(t, &n, key, machine, NULL, &e);
 	}
 	templates_end(t, &n);
 	json_decref(machine);
