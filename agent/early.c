@@ -25,6 +25,7 @@
 #define PORT_TRIES   2000
 #define VIRTIO_VSOCK 19
 #define MODULE_DIR   "/initrd/lib/fcvm/modules"
+#define PROCESSORS   "/sys/devices/system/cpu"
 
 static int mount_at(
         const char *type, const char *at, unsigned long flags, const char *data, struct err *e)
@@ -147,6 +148,27 @@ int early_modules(struct err *e)
 		free(list[i]);
 	}
 	free(list);
+	return r;
+}
+
+int early_processors(struct err *e)
+{
+	DIR *d = opendir(PROCESSORS);
+	struct dirent *ent;
+	int r = 0;
+
+	while (r == 0 && d && (ent = readdir(d))) {
+		auto_free char *text = NULL;
+		char path[300];
+
+		snprintf(path, sizeof path, PROCESSORS "/%.200s/online", ent->d_name);
+		if (!strncmp(ent->d_name, "cpu", 3) &&
+		        read_file_at(AT_FDCWD, path, 8, &text, NULL) == 0 && *text == '0' &&
+		        write_existing(path, "1") < 0)
+			r = err_sys(e, "cannot start the processor %s", ent->d_name);
+	}
+	if (d)
+		closedir(d);
 	return r;
 }
 

@@ -14,6 +14,9 @@ int early_modules(struct err *e);
 /* Loopback up, cgroups, the agent safe from the out-of-memory killer. */
 int early_system(struct err *e);
 
+/* Starts the processors that the kernel has left alone (maxcpus=1): see the host's qemu.c. */
+int early_processors(struct err *e);
+
 /* The virtio port of this name, opened read-write and non-blocking; -1 with e filled. */
 int early_port(const char *name, struct err *e);
 

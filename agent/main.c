@@ -62,9 +62,9 @@ static int prepare(struct agent *a, struct err *e)
 	a->port = early_port("fcvm.agent", e);
 	if (a->port < 0 || early_rootfs(&a->have_image, e) < 0)
 		return -1;
-	if (!a->have_image)
-		return agent_connect(a, e);
-	return agent_stage(a, e) < 0 ? -1 : agent_connect(a, e);
+	if (a->have_image && agent_stage(a, e) < 0)
+		return -1;
+	return early_processors(e) < 0 ? -1 : agent_connect(a, e);
 }
 
 /* Sends what is queued, then ends the machine. A restart is what both VMMs take as the end: QEMU

@@ -11,6 +11,9 @@
 /* QEMU's program for this architecture and its minimal machine. */
 extern const char arch_qemu[];
 extern const char arch_machine[];
+/* A processor for QEMU to emulate, and kernel arguments for a boot with one of several. */
+extern const char arch_emulated[];
+extern const char arch_alone[];
 /* Kernel arguments that the console and the restart need here. */
 extern const char arch_append[];
 
@@ -21,8 +24,9 @@ struct arch_clock {
 };
 void arch_clock_start(struct arch_clock *c);
 /* Kernel arguments that spare an emulated guest the calibration of its clock (which fails one
- * time in three under TCG). Waits for the rest of the 5 ms if need be. */
-void arch_clock_append(const struct arch_clock *c, char *out, size_t size);
+ * time in three under TCG), and, where the frequency of its ticks is known (hz; else 0), that of
+ * each processor's delays. Waits for the rest of the 5 ms if need be. */
+void arch_clock_append(const struct arch_clock *c, uint64_t hz, char *out, size_t size);
 
 /* Puts the probe's little guest, a loop of ten million rounds and then a halt, into its memory (at
  * guest address 0) and points the virtual CPU at it. */

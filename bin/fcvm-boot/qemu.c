@@ -49,7 +49,7 @@ static void machine_args(struct strv *a, const struct vmm_config *c, int memory)
 	strv_addf(a, "%s,memory-backend=ram", arch_machine);
 	/* tb-size bounds the cache of translated code, which would take a gigabyte by default. */
 	strv_addl(a, "-accel", kvm ? "kvm" : "tcg,thread=multi,tb-size=64", NULL);
-	strv_addl(a, "-cpu", kvm ? "host" : "max", "-smp", NULL);
+	strv_addl(a, "-cpu", kvm ? "host" : arch_emulated, "-smp", NULL);
 	strv_addf(a, "%u", c->cpus);
 	strv_add(a, "-m");
 	strv_addf(a, "%lluM", (unsigned long long)c->memory >> 20);
@@ -60,19 +60,33 @@ static void machine_args(struct strv *a, const struct vmm_config *c, int memory)
 	strv_addl(a, "-name", "fcvm", NULL);
 }
 
+/* The word fcvm.hz=N of a kernel profile: its CONFIG_HZ. 0: not known. */
+static uint64_t ticks_of(const char *append)
+{
+	static const char word[] = "fcvm.hz=";
+	const char *at = append ? strstr(append, word) : NULL;
+
+	return at ? strtoul(at + strlen(word), NULL, 10) : 0;
+}
+
+/* An emulated guest begins with one processor, and its agent starts the others. As it boots the
+ * kernel patches its own code; and QEMU before 8.1 may keep what it has translated of the
+ * breakpoint that is there for a moment when another processor meets that, which then traps for
+ * ever. */
 static void kernel_args(struct strv *a, const struct vmm_config *c, const struct arch_clock *clock)
 {
-	char timing[80] = "";
+	char own[120] = "";
 
 	if (c->state >= 0) /* the kernel is in the memory file */
 		return;
-	if (strcmp(c->accel, "kvm") != 0)
-		arch_clock_append(clock, timing, sizeof timing);
+	if (strcmp(c->accel, "kvm") != 0) {
+		arch_clock_append(clock, ticks_of(c->append), own, sizeof own);
+		snprintf(own + strlen(own), sizeof own - strlen(own), " %s", arch_alone);
+	}
 	strv_addl(a, "-kernel", c->kernel, "-initrd", c->initrd, "-append", NULL);
 	strv_addf(a,
 	        "%s panic=-1 quiet cryptomgr.notests random.trust_cpu=on lsm=landlock,yama %s%s%s",
-	        arch_append, timing, c->append && *c->append ? " " : "",
-	        c->append ? c->append : "");
+	        arch_append, own, c->append && *c->append ? " " : "", c->append ? c->append : "");
 }
 
 /* A second descriptor of a writable disk, for reading: QEMU opens a disk read-only until a device

@@ -12,7 +12,9 @@ json=
 bench=${0##*/}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$(cd "$here/../../build/bin" && pwd):$PATH
+[[ -z ${FCVM_DATA_DIR:-} ]] || FCVM_DATA_DIR=$(realpath "$FCVM_DATA_DIR")
 work=$(mktemp -d)
+cd "$work" # podman takes no path of an image with capital letters
 cleanup() { :; }
 finish() {
 	cleanup
@@ -100,7 +102,7 @@ podman_ready() {
 	read -ra podman <<<"${PEER_PODMAN-podman --cgroup-manager=cgroupfs --runtime runc}"
 	podman+=(--root "$work/store" --runroot "$work/runroot")
 	read -ra limits <<<"${PEER_PODMAN_RUN---ulimit nofile=1024:1024 --ulimit nproc=1000:1000}"
-	quietly "${podman[@]}" pull -q "oci:$work/image"
+	quietly "${podman[@]}" pull -q oci:image
 	podman_image=$(tail -n 1 "$work/log")
 }
 # runsc runs an unpacked bundle; each run needs a name of its own.
