@@ -102,7 +102,7 @@ bool vs_nodes_shrink(struct vs_nodes *t);
  * it must be. */
 uint32_t vs_slot_free(struct vs_nodes *t);
 bool vs_slots_more(struct vs_nodes *t);
-void vs_slots_fewer(struct vs_nodes *t);
+bool vs_slots_fewer(struct vs_nodes *t); /* false: it is none smaller */
 
 /* --- vs_handles.c: open files and directories ------------------------------------------------ */
 

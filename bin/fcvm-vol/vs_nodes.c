@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FEW         64 /* nodes */
 #define MIN_BUCKETS 1024
 #define DEPTH_MAX   4096 /* directories above a node that is to be found again */
 
@@ -186,14 +187,18 @@ struct vs_node *vs_node_get(struct vs_nodes *t, uint64_t id)
 	return n;
 }
 
-/* Memory goes back to the system when most of what was known is forgotten. */
-static void give_back(struct vs_nodes *t)
+/* Memory goes back to the system when most of what was known is forgotten; and when few are left,
+ * of which one may have kept the table of numbers large, with each that could be that one. */
+static void give_back(struct vs_nodes *t, uint64_t id)
 {
 	resize(t);
 	if (t->live > t->peak)
 		t->peak = t->live;
-	if (t->peak < 64 || t->live > t->peak / 4)
+	if (t->live > t->peak / 4 || t->peak < FEW) {
+		if (t->live < FEW && id >= t->n_slots / 2 && vs_slots_fewer(t))
+			malloc_trim(0);
 		return;
+	}
 	t->peak = t->live;
 	vs_slots_fewer(t);
 	malloc_trim(0);
@@ -202,6 +207,7 @@ static void give_back(struct vs_nodes *t)
 static void drop_if_unused(struct vs_nodes *t, struct vs_node *n)
 {
 	struct vs_node **at;
+	uint64_t id;
 
 	if (n->lookups || n->pins)
 		return;
@@ -215,9 +221,10 @@ static void drop_if_unused(struct vs_nodes *t, struct vs_node *n)
 		t->gone(n, t->ctx);
 	close_fd(t, n);
 	t->live--;
+	id = n->id;
 	free(n->name);
 	free(n);
-	give_back(t);
+	give_back(t, id);
 }
 
 void vs_node_put(struct vs_nodes *t, struct vs_node *n)

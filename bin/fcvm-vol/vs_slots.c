@@ -22,7 +22,7 @@ bool vs_slots_more(struct vs_nodes *t)
 	return true;
 }
 
-void vs_slots_fewer(struct vs_nodes *t)
+bool vs_slots_fewer(struct vs_nodes *t)
 {
 	uint32_t top = t->n_slots, n = t->n_slots;
 	struct vs_node **v;
@@ -32,12 +32,13 @@ void vs_slots_fewer(struct vs_nodes *t)
 	while (n > MIN && n / 2 > top)
 		n /= 2;
 	if (n == t->n_slots)
-		return;
+		return false;
 	v = realloc(t->slots, n * sizeof *v);
 	if (!v)
-		return;
+		return false;
 	t->slots = v;
 	t->n_slots = n;
+	return true;
 }
 
 /* The hint is never above the lowest free slot, so searching is short on the whole. */

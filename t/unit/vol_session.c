@@ -181,6 +181,40 @@ static void forgets(const struct tmpdir *d)
 	free(c);
 }
 
+/* The one that is forgotten last has the highest number. */
+static void table_shrinks(const struct tmpdir *d)
+{
+	enum { FILES = 3000, LEFT = 10 };
+	struct client *c = malloc(sizeof *c);
+	struct fuse_forget_in once = {.nlookup = 1};
+	struct fuse_getattr_in attr = {0};
+	uint64_t *ids = calloc(FILES, sizeof *ids), dir;
+	char name[16];
+
+	begin(c, d, false);
+	dir = look(c, 1, "many");
+	for (int i = 0; i < FILES; i++) {
+		int fd;
+
+		snprintf(name, sizeof name, "%d", i);
+		fd = openat(c->vs.root, "many", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		write_file_at(fd, name, "", 0, 0644);
+		close(fd);
+		ids[i] = look(c, dir, name);
+	}
+	for (int i = LEFT; i < FILES - 1; i++)
+		say(c, FUSE_FORGET, ids[i], &once, sizeof once);
+	ask(c, FUSE_GETATTR, dir, &attr, sizeof attr);
+	ok(c->vs.nodes.n_slots > FILES, "the highest number keeps the table large");
+	say(c, FUSE_FORGET, ids[FILES - 1], &once, sizeof once);
+	ask(c, FUSE_GETATTR, dir, &attr, sizeof attr);
+	is_int(c->vs.nodes.live, LEFT + 2, "of %d nodes few are left", FILES);
+	ok(c->vs.nodes.n_slots <= 1024, "and the table is small");
+	stop(c);
+	free(ids);
+	free(c);
+}
+
 int main(void)
 {
 	auto_tmpdir struct tmpdir d = tmpdir_make();
@@ -190,7 +224,8 @@ int main(void)
 	        write_file_at(d.fd, "beside", "secret", 6, 0600) < 0)
 		abort();
 	share = openat(d.fd, "share", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (mkdirat(share, "dir", 0755) < 0 || symlinkat("../beside", share, "link") < 0 ||
+	if (mkdirat(share, "dir", 0755) < 0 || mkdirat(share, "many", 0755) < 0 ||
+	        symlinkat("../beside", share, "link") < 0 ||
 	        mknodat(share, "pipe", S_IFIFO | 0644, 0) < 0 ||
 	        write_file_at(share, "file", "text", 4, 0644) < 0 || chdir("/proc/self/fd") < 0)
 		abort();
@@ -200,5 +235,6 @@ int main(void)
 	readonly(&d);
 	new_session(&d);
 	forgets(&d);
+	table_shrinks(&d);
 	return done();
 }
