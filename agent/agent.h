@@ -47,6 +47,13 @@ struct agent {
 		char *rt_runtime;  /* the setting then; NULL: there is none */
 		struct kworkers workers;
 		bool can_end_tcp;
+		/* A process in the container's namespaces that waits to be told what a clone is
+		 * called (clone.h), and what it will put there. pid 0: there is none. */
+		struct standby {
+			pid_t pid;
+			int sock;
+			int files[2], mounts[2];
+		} standby;
 		bool disk; /* only the scratch disk is */
 	} freeze;
 	struct waking {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "clone.h"
 #include "cleanup.h"
+#include "fds.h"
 #include "guest_net.h"
 #include "json.h"
 #include "status.h"
@@ -13,15 +14,16 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define IDENTITY_DIR "/identity"
 #define BOOT_ID      "/proc/sys/kernel/random/boot_id"
 #define HOSTS_MAX    ((size_t)1 << 20)
+#define NAMES_MAX    4096
 
 static const char *text(const json_t *message, const char *key)
 {
@@ -30,28 +32,27 @@ static const char *text(const json_t *message, const char *key)
 	return s ? s : "";
 }
 
-/* A mount of a file of the agent's own with this text, attached nowhere; -1 with errno set. In a
- * clone of a clone the file is there, and what it is attached to has the new text. */
-static int file_mount(const char *name, const char *content)
+/* A file of the agent's own, and a mount of it that is attached nowhere. Where this machine is a
+ * clone itself the file is there, and what it is attached to shows what is written to it. */
+static int identity_file(const char *name, int *file, int *mount)
 {
 	auto_free char *path = xasprintf(IDENTITY_DIR "/%s", name);
-	auto_fd int fd = -1;
 
 	if (mkdir(IDENTITY_DIR, 0755) < 0 && errno != EEXIST)
 		return -1;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);
-	if (fd < 0 || write_full(fd, content, strlen(content)) < 0)
+	*file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+	if (*file < 0 || fchmod(*file, 0444) < 0)
 		return -1;
-	fchmod(fd, 0444);
-	return open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	*mount = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *mount < 0 ? -1 : 0;
 }
 
 /* What the process in the container's namespaces works with. */
 struct job {
 	const char *hostname, *old_hostname;
-	int machine_id, boot_id; /* mounts of files with them */
-	bool rehearse;           /* only look at what will be needed */
+	const int *mounts; /* of files with machine-id and boot_id */
 };
+enum { MACHINE_ID, BOOT };
 
 /* Writes a file of the container's in place, if it is there and a plain one. */
 static int rewrite(const char *path, const char *data, size_t n)
@@ -156,36 +157,98 @@ static int renew_machine_id(int mount)
 	return 0;
 }
 
-/* In a process of its own, which nothing of the container may look into. */
-static int in_container(const struct job *j, int container)
+static int become_another(const struct job *j)
 {
-	prctl(PR_SET_DUMPABLE, 0);
-	if (setns(container, CLONE_NEWNS | CLONE_NEWUTS) < 0)
-		return -1;
-	if (j->rehearse) {
-		for (size_t i = 0; i < N_MACHINE_IDS; i++)
-			has_machine_id(machine_ids[i]);
-		return access(BOOT_ID, F_OK);
-	}
-	if (cover(j->boot_id, BOOT_ID) < 0 || renew_machine_id(j->machine_id) < 0)
+	if (cover(j->mounts[BOOT], BOOT_ID) < 0 || renew_machine_id(j->mounts[MACHINE_ID]) < 0)
 		return -1;
 	return rename_host(j);
 }
 
-static int in_child(const struct agent *a, const struct job *j, struct err *e)
+/* Looks up what will be needed: then it is in memory, and needs no disk. */
+static int rehearse(int container)
 {
-	auto_fd int container = (int)syscall(SYS_pidfd_open, a->container.pid, 0);
-	int ws = 0;
-	pid_t pid = container < 0 ? -1 : fork();
+	prctl(PR_SET_DUMPABLE, 0); /* nothing of the container may look into this process */
+	if (setns(container, CLONE_NEWNS | CLONE_NEWUTS) < 0)
+		return -1;
+	for (size_t i = 0; i < N_MACHINE_IDS; i++)
+		has_machine_id(machine_ids[i]);
+	return access(BOOT_ID, F_OK);
+}
 
-	if (pid == 0)
-		_exit(in_container(j, container) < 0 ? errno : 0);
-	if (pid < 0 || waitpid(pid, &ws, 0) < 0)
-		return err_sys(e, "cannot enter the container");
-	if (ws == 0)
+/* The two names come in one message, each with its end. */
+static void __attribute__((noreturn)) stand_by(int container, int sock, const int *mounts)
+{
+	char names[2 * NAMES_MAX];
+	ssize_t n;
+	int answer = rehearse(container) < 0 ? errno : 0;
+
+	while (send(sock, &answer, sizeof answer, MSG_NOSIGNAL) == sizeof answer && !answer &&
+	        (n = recv(sock, names, sizeof names - 1, 0)) > 0) {
+		struct job j = {.hostname = names, .mounts = mounts};
+
+		names[n] = 0;
+		j.old_hostname = names + strnlen(names, (size_t)n - 1) + 1;
+		answer = become_another(&j) < 0 ? errno : 0;
+	}
+	_exit(0);
+}
+
+static int answer_of(int sock)
+{
+	int answer;
+	ssize_t n;
+
+	do
+		n = recv(sock, &answer, sizeof answer, 0);
+	while (n < 0 && errno == EINTR);
+	errno = n == sizeof answer ? answer : ECHILD;
+	return errno ? -1 : 0;
+}
+
+static int start_standby(struct standby *s, pid_t container)
+{
+	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, container, 0);
+	int pair[2];
+
+	if (pidfd < 0 ||
+	        identity_file("machine-id", &s->files[MACHINE_ID], &s->mounts[MACHINE_ID]) < 0 ||
+	        identity_file("boot_id", &s->files[BOOT], &s->mounts[BOOT]) < 0 ||
+	        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	s->pid = fork();
+	if (s->pid == 0) {
+		int keep[] = {pidfd, pair[1], s->mounts[0], s->mounts[1]};
+
+		fds_close_others(keep, sizeof keep / sizeof *keep);
+		stand_by(pidfd, pair[1], s->mounts);
+	}
+	close(pair[1]);
+	s->sock = pair[0];
+	return s->pid < 0 ? -1 : answer_of(s->sock);
+}
+
+int clone_prepare(struct agent *a, struct err *e)
+{
+	clone_dismiss(a);
+	if (start_standby(&a->freeze.standby, a->container.pid) == 0)
 		return 0;
-	errno = WIFEXITED(ws) ? WEXITSTATUS(ws) : ECHILD;
-	return err_sys(e, "cannot make the container one of its own");
+	err_sys(e, "cannot prepare the container for being another");
+	clone_dismiss(a);
+	return -1;
+}
+
+/* The process ends with its socket, and is reaped as any. */
+void clone_dismiss(struct agent *a)
+{
+	struct standby *s = &a->freeze.standby;
+	int *const all[] = {&s->sock, &s->files[0], &s->files[1], &s->mounts[0], &s->mounts[1]};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		if (*all[i] > 0)
+			close(*all[i]);
+		*all[i] = -1;
+	}
+	s->pid = 0;
 }
 
 /* The host's words: of the form that the kernel has for them, or nothing is made of them. */
@@ -197,54 +260,54 @@ static bool is_hex(const char *s, size_t n, const char *also)
 	return strlen(s) == n;
 }
 
-static int take_words(const json_t *message, struct job *j, struct err *e)
+/* Their lengths are always the same. */
+static int write_line(int file, const char *word)
+{
+	char line[40];
+
+	snprintf(line, sizeof line, "%s\n", word);
+	return pwrite_full(file, line, strlen(line), 0);
+}
+
+static int take_words(const struct standby *s, const json_t *message, struct err *e)
 {
 	const char *machine = text(message, "machineId"), *boot = text(message, "bootId");
-	char line[40];
 
 	if (strnlen(machine, 33) != 32 || !is_hex(machine, 32, "") || strnlen(boot, 37) != 36 ||
 	        !is_hex(boot, 36, "-"))
 		return err_set(e, FCVM_EX_FAIL, "the host sent no identity for a clone");
-	snprintf(line, sizeof line, "%s\n", machine);
-	j->machine_id = file_mount("machine-id", line);
-	snprintf(line, sizeof line, "%s\n", boot);
-	j->boot_id = file_mount("boot_id", line);
-	return j->machine_id < 0 || j->boot_id < 0 ? err_sys(e, "cannot keep the identity") : 0;
+	if (write_line(s->files[MACHINE_ID], machine) < 0 || write_line(s->files[BOOT], boot) < 0)
+		return err_sys(e, "cannot keep the identity");
+	return 0;
 }
 
-void clone_rehearse(const struct agent *a)
+static int tell_standby(const struct standby *s, const char *name, const char *old, struct err *e)
 {
-	in_child(a, &(struct job){.rehearse = true}, NULL);
+	char names[2 * NAMES_MAX];
+	int n = snprintf(names, sizeof names, "%s%c%s%c", name, 0, old, 0);
+
+	if (n < 0 || (size_t)n >= sizeof names)
+		return err_set(e, FCVM_EX_FAIL, "the host sent a name that is too long");
+	if (send(s->sock, names, (size_t)n, MSG_NOSIGNAL) != n || answer_of(s->sock) < 0)
+		return err_sys(e, "cannot make the container one of its own");
+	return 0;
 }
 
-void clone_close(int files[CLONE_MOUNTS])
-{
-	for (size_t i = 0; i < CLONE_MOUNTS; i++)
-		if (files[i] >= 0)
-			close(files[i]);
-}
-
-int clone_become(struct agent *a, const json_t *message, int files[CLONE_MOUNTS], struct err *e)
+int clone_become(struct agent *a, const json_t *message, struct err *e)
 {
 	const json_t *plan = json_object_get(message, "plan");
-	struct job j = {.hostname = text(plan, "hostname"),
-	        .old_hostname = text(a->plan, "hostname"),
-	        .machine_id = -1,
-	        .boot_id = -1};
+	const struct standby *s = &a->freeze.standby;
 	int r;
 
-	files[0] = files[1] = -1;
 	if (!json_is_object(plan))
 		return err_set(e, FCVM_EX_FAIL, "the host sent a message without a plan");
 	r = agent_reseed(message, e);
 	if (r == 0 && a->freeze.can_end_tcp && tcp_end_foreign() < 0)
 		r = err_sys(e, "cannot end the TCP connections of the machine it was");
 	if (r == 0)
-		r = take_words(message, &j, e);
+		r = take_words(s, message, e);
 	if (r == 0)
-		r = in_child(a, &j, e);
-	files[0] = j.machine_id;
-	files[1] = j.boot_id;
+		r = tell_standby(s, text(plan, "hostname"), text(a->plan, "hostname"), e);
 	if (r == 0) {
 		json_decref(a->plan);
 		a->plan = json_deep_copy(plan);

@@ -7,12 +7,14 @@
 
 /* Clock, random numbers, names, machine-id and boot_id as the message has them; connections of the
  * other machine are ended. 0, or -1 with e filled. */
-#define CLONE_MOUNTS 2
-/* files: to be closed, with clone_close(), when the kernel's threads run again. */
-int clone_become(struct agent *a, const json_t *message, int files[CLONE_MOUNTS], struct err *e);
-/* Before anything is held: what it will look up is then in memory, and needs no disk. */
-void clone_rehearse(const struct agent *a);
-void clone_close(int files[CLONE_MOUNTS]);
+int clone_become(struct agent *a, const json_t *message, struct err *e);
+/* Before anything is held: the process that does so in the container is there and waits, so that a
+ * clone, in which all code runs for the first time, starts none. It gets a turn only with the
+ * agent's priority. 0, or -1 with e filled. */
+int clone_prepare(struct agent *a, struct err *e);
+/* It is no longer wanted. Not while anything is held: what it had ready may have to be unmounted.
+ */
+void clone_dismiss(struct agent *a);
 
 /* tcp_end.c: ends all TCP connections that lead out of the machine, as a reset would. -errno where
  * the kernel cannot. */

@@ -2,6 +2,7 @@
  * The container's life as the agent sees it: plan in, process started, streams carried, end
  * reported once and truthfully. */
 #include "agent.h"
+#include "clone.h"
 #include "cleanup.h"
 #include "exec.h"
 #include "interface.h"
@@ -197,9 +198,10 @@ void agent_reap(struct agent *a)
 
 	exec_news(a);
 	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
-		if (pid == a->stage.pid)
+		if (pid == a->stage.pid) {
+			clone_dismiss(a);
 			session_exited(&a->container, ws);
-		else if (!volumes_reaped(&a->volumes, pid) && !exec_reaped(a, pid, ws)) {
+		} else if (!volumes_reaped(&a->volumes, pid) && !exec_reaped(a, pid, ws)) {
 			exec_news(a); /* its pid may be told only now */
 			exec_reaped(a, pid, ws);
 		}

@@ -44,27 +44,39 @@ struct hold {
 	int release;
 };
 
-static int set_cpu(int cpu)
+static int set_cpu(pid_t pid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET((size_t)cpu, &set);
-	return sched_setaffinity(0, sizeof set, &set);
+	return sched_setaffinity(pid, sizeof set, &set);
 }
 
-static int set_priority(int below)
+static int set_priority(pid_t pid, int below)
 {
 	struct sched_param p = {.sched_priority = sched_get_priority_max(SCHED_FIFO) - below};
 
-	return sched_setscheduler(0, SCHED_FIFO, &p);
+	return sched_setscheduler(pid, SCHED_FIFO, &p);
+}
+
+/* The agent and what works for it are where nobody else is. */
+static int hold_own(const struct freeze *z, int cpu)
+{
+	const pid_t own[] = {0, z->standby.pid};
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if ((CPU_COUNT(&z->cpus) > 1 && set_cpu(own[i], cpu) < 0) ||
+		        set_priority(own[i], 0) < 0)
+			return -1;
+	return 0;
 }
 
 /* It begins with the agent's priority on the agent's CPU, and stays one below: for when the agent,
  * or what works for it (in the kernel, or a volume's relay), has to do something. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
-	if ((!own && set_cpu(cpu) < 0) || set_priority(1) < 0)
+	if ((!own && set_cpu(0, cpu) < 0) || set_priority(0, 1) < 0)
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
@@ -80,7 +92,8 @@ static void let_go(struct freeze *z)
 		return;
 	__atomic_store_n(&z->hold->release, 1, __ATOMIC_SEQ_CST);
 	sched_setscheduler(0, SCHED_OTHER, &p);
-	sched_setaffinity(0, sizeof z->cpus, &z->cpus);
+	if (CPU_COUNT(&z->cpus) > 1)
+		sched_setaffinity(0, sizeof z->cpus, &z->cpus);
 	if (z->rt_runtime)
 		write_existing(RT_RUNTIME, z->rt_runtime);
 	free(z->rt_runtime);
@@ -134,8 +147,8 @@ static int hold_all(struct freeze *z, bool workers, struct err *e)
 			own++;
 	if (read_file_at(AT_FDCWD, RT_RUNTIME, RT_MAX, &z->rt_runtime, &n) == 0)
 		write_existing(RT_RUNTIME, RT_NO_LIMIT);
-	if (own < 0 || set_cpu(own) < 0 || set_priority(0) < 0 ||
-	        (workers && kworkers_raise(&z->workers) < 0) || hold_cpus(z, own) < 0) {
+	if (own < 0 || hold_own(z, own) < 0 || (workers && kworkers_raise(&z->workers) < 0) ||
+	        hold_cpus(z, own) < 0) {
 		err_sys(e, "cannot hold the machine's processors");
 		let_go(z);
 		return -1;
@@ -184,8 +197,7 @@ void agent_freeze(struct agent *a, bool disk)
 		tcdrain(STDERR_FILENO); /* the console */
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = tcp_can_end();
-		clone_rehearse(a);
-		if (volumes_rest(&a->volumes, &e) < 0 ||
+		if (clone_prepare(a, &e) < 0 || volumes_rest(&a->volumes, &e) < 0 ||
 		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0) {
 			why = e.text;
 			agent_unfreeze(a);
@@ -218,18 +230,17 @@ static void ask_time(struct agent *a)
 
 static int wake(struct agent *a, const json_t *message, struct err *e)
 {
-	int files[CLONE_MOUNTS], r;
+	int r;
 
 	/* First: what is asked below may be on a volume. */
 	volumes_go_on(&a->volumes, true);
-	r = clone_become(a, message, files, e);
+	r = clone_become(a, message, e);
 	if (r == 0) {
 		exec_lose_all(a);
 		agent_send(a, json_pack("{s:s, s:b}", "type", "RESUMED", "paused", (int)a->paused));
 		session_rejoin(&a->container);
 	}
 	agent_unfreeze(a);
-	clone_close(files);
 	return r < 0 ? -1 : interface_apply(a->plan, &a->mtu, e);
 }
 
