@@ -63,6 +63,19 @@ static bool make_symlink(struct worker *w)
 	return did(w, symlink(n->target, path));
 }
 
+/* FUSE's kernel counts a file's names itself when one goes. Where somebody looked at the file in
+ * that very moment it has counted twice, and takes the file for one that is gone (vfs_link():
+ * ENOENT) until it is looked at again. */
+static int link_to(const char *old, const char *path)
+{
+	struct stat st;
+	int r = link(old, path);
+
+	if (r < 0 && errno == ENOENT && lstat(old, &st) == 0 && st.st_nlink > 0)
+		r = link(old, path);
+	return r;
+}
+
 static bool make_link(struct worker *w)
 {
 	int from = pick_entry(w, FILE_NODE | LINK_NODE), to;
@@ -76,7 +89,7 @@ static bool make_link(struct worker *w)
 	entry_path(w, w->run->dir, from, old);
 	entry_path(w, w->run->dir, to, path);
 	note(w, "link %s to %s", old, path);
-	if (!did(w, link(old, path)))
+	if (!did(w, link_to(old, path)))
 		return false;
 	w->entries[to].node = w->entries[from].node;
 	w->entries[to].node->links++;
