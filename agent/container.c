@@ -2,8 +2,8 @@
  * The container's life as the agent sees it: plan in, process started, streams carried, end
  * reported once and truthfully. */
 #include "agent.h"
-#include "clone.h"
 #include "cleanup.h"
+#include "clone.h"
 #include "exec.h"
 #include "interface.h"
 #include "json.h"

@@ -31,7 +31,7 @@ bool saved_is_abandoned(int store, const char *name);
 
 bool saved_has_prefix(const char *name, const char *prefix);
 
-/* The directory in which a saved machine's has a copy of its volume i: a descriptor, or -1 with e
+/* The directory in which a saved machine has a copy of its volume i: a descriptor, or -1 with e
  * filled. The first makes it; with the second, dir cannot be removed as long as it is open. */
 int saved_volume_new(int dir, size_t i, struct err *e);
 int saved_volume(int dir, size_t i, struct err *e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cleanup.h"
 #include "failpoint.h"
-#include "idmap.h"
 #include "json.h"
 #include "name.h"
 #include "saved.h"
@@ -13,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
-#include <sys/file.h>
 
 void snapshots_clean(const struct snapshots *s)
 {

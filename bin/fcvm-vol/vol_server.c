@@ -30,7 +30,6 @@ struct start {
 /* To the server: what is to be done with the descriptors that come along. */
 struct order {
 	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY, ORDER_LOAD } what;
-	bool copied;
 	int64_t at;
 	size_t size;
 };
@@ -100,7 +99,7 @@ static int64_t load_order(struct session *s, const struct order *o, const int *f
 	struct vol_saved saved = {.fd = fds[0],
 	        .at = o->at,
 	        .size = o->size,
-	        .copied = o->copied,
+	        .copied = n == 2,
 	        .copy = n == 2 ? fds[1] : -1};
 	struct vs_loss loss;
 	int r;
@@ -335,11 +334,7 @@ int64_t vol_server_copy(const struct vol_server *server, int dir)
 
 int64_t vol_server_load(const struct vol_server *server, const struct vol_saved *saved)
 {
-	return ask(server,
-	        (struct order){.what = ORDER_LOAD,
-	                .copied = saved->copied,
-	                .at = saved->at,
-	                .size = saved->size},
+	return ask(server, (struct order){.what = ORDER_LOAD, .at = saved->at, .size = saved->size},
 	        (int[]){saved->fd, saved->copy}, saved->copy >= 0 ? 2 : 1);
 }
 
