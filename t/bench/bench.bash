@@ -89,12 +89,15 @@ fcvm_ready() {
 setup_says() { # FIELD: setup.json has one member a line
 	sed -n "s/^ *\"$1\": \"\\([^\"]*\\)\".*/\\1/p" "$FCVM_DATA_DIR/setup.json"
 }
-# QEMU's arguments for the accelerator that fcvm uses, and the kernel's: accel, cpu, clock.
+# QEMU's arguments for the accelerator, and the kernel's, as fcvm has them (arch_x86_64.c): accel, cpu, clock.
 bare_ready() {
+	local khz hz
 	accel=kvm cpu=host clock=
 	[[ $(setup_says accel) == tcg ]] || return 0
-	accel=tcg,thread=multi,tb-size=64 cpu=max
-	clock="tsc_early_khz=$(awk -F ': ' '/^cpu MHz/ { printf "%.0f", $2 * 1000; exit }' /proc/cpuinfo) tsc=reliable"
+	accel=tcg,thread=multi,tb-size=64 cpu=max,erms=off,fsrm=off
+	khz=$(awk -F ': ' '/^cpu MHz/ { printf "%.0f", $2 * 1000; exit }' /proc/cpuinfo)
+	hz=$(setup_says append | sed -n 's/.*fcvm\.hz=\([0-9]*\).*/\1/p')
+	clock="tsc_early_khz=$khz tsc=reliable${hz:+ lpj=$((khz * 1000 / hz))} maxcpus=1 noreplace-smp"
 }
 
 # With options that need neither delegated cgroups nor raised limits: podman, limits, and the image's id.
