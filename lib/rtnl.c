@@ -246,6 +246,17 @@ int rtnl_up(struct rtnl *r, int index, unsigned mtu, const uint8_t *mac)
 	return do_it(r, &q);
 }
 
+int rtnl_queue(struct rtnl *r, int index, unsigned packets)
+{
+	uint32_t n = packets;
+	struct request q;
+
+	begin(&q, RTM_NEWLINK, 0, sizeof q.link);
+	q.link.ifi_index = index;
+	add(&q, IFLA_TXQLEN, &n, sizeof n);
+	return do_it(r, &q);
+}
+
 int rtnl_address(struct rtnl *r, int index, int family, const void *address, int prefix)
 {
 	uint32_t flags = IFA_F_NODAD | IFA_F_PERMANENT;

@@ -28,6 +28,9 @@ int rtnl_index(struct rtnl *r, const char *name);
 /* Brings the link up. mtu: 0 leaves it; mac: NULL leaves it, else six bytes. */
 int rtnl_up(struct rtnl *r, int index, unsigned mtu, const uint8_t *mac);
 
+/* How many packets may wait on the link until somebody takes them; what comes then is lost. */
+int rtnl_queue(struct rtnl *r, int index, unsigned packets);
+
 /* Adds an address that is usable at once (no duplicate address detection). */
 int rtnl_address(struct rtnl *r, int index, int family, const void *address, int prefix);
 

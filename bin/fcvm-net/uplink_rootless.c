@@ -15,7 +15,9 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#define READY_MS 10000 /* for pasta to come up on a busy machine */
+#define QUEUE_BYTES (16U << 20)
+#define QUEUE_LEAST 1000U
+#define READY_MS    10000 /* for pasta to come up on a busy machine */
 
 /* The namespace's own addresses towards pasta, out of 192.0.0.0/29, which is set aside for the
  * inside of such a translator and is nobody's destination. Were they the host's (pasta's default),
@@ -191,11 +193,24 @@ static int wait_for_link(struct net *n, struct rtnl *r, struct err *e)
 	}
 }
 
+/* How many packets may wait for pasta. The guest sends up to 64 KiB at once, which the kernel cuts
+ * into packets of this MTU: with a small one, the kernel's own 1000 are a few sends of a few
+ * connections, the rest is lost and sent again, and a stream has a tenth of its throughput. A
+ * guest that floods has these and no more of the host's memory. */
+static unsigned queue(unsigned mtu)
+{
+	unsigned packets = QUEUE_BYTES / mtu;
+
+	return packets > QUEUE_LEAST ? packets : QUEUE_LEAST;
+}
+
 static int configure(struct net *n, int index)
 {
 	struct in6_addr a;
 	int r = rtnl_up(&n->inside, index, n->mtu, NULL);
 
+	if (r == 0)
+		r = rtnl_queue(&n->inside, index, queue(n->mtu));
 	if (r == 0 && n->way4) {
 		inet_pton(AF_INET, OWN4, &a);
 		r = rtnl_address(&n->inside, index, AF_INET, &a, PREFIX4);

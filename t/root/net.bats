@@ -237,6 +237,19 @@ nothing_left() {
 	has "$(err_of g)" 'the guest has no network any more'
 }
 
+@test "thousands of packets wait for pasta, they are not lost" {
+	run -0 on_host fcvm-net --network rootless --mtu 1500 -- bash -c '
+		pasta=$(pgrep -P "$(pgrep -P $$ -x uplink)")
+		ip neigh replace 192.0.0.1 lladdr 02:00:00:00:00:01 nud permanent dev uplink
+		kill -STOP "$pasta"
+		perl -MSocket -e "
+			socket S, PF_INET, SOCK_DGRAM, 0;
+			for (1 .. 5000) { send S, q(x), 0, pack_sockaddr_in(9, inet_aton(q(192.0.2.9))) or die qq(send: \$!\n) }"
+		kill -CONT "$pasta"
+		cat /proc/net/dev'
+	matches "$output" $'\n *uplink:( +[0-9]+){8} +[0-9]+ +[0-9]{4,} +0 +0 '
+}
+
 @test "a host that does not forward is told how to, and is not changed" {
 	run -125 unshare -n sh -c 'ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward; fcvm-net --network bridged -- true; s=$?; cat /proc/sys/net/ipv4/ip_forward; exit $s'
 	has "$output" 'run: sysctl net.ipv4.ip_forward=1'
