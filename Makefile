@@ -26,6 +26,7 @@ C_TOOLS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard bin/*/main.c)))))
 SH_TOOLS := $(notdir $(foreach d,$(wildcard bin/*/),$(wildcard $(d)$(notdir $(patsubst %/,%,$(d))))))
 LIB_SRC  := $(wildcard lib/*.c)
 LIBS              = -ljansson -lcrypto
+LIBS_fcvm-boot    = -lseccomp
 LIBS_fcvm-cache   = -larchive -llz4
 LIBS_fcvm-cp      = -larchive
 LIBS_fcvm-kernel  = -larchive -llz4 -lzstd -llzma -lbz2 -lz
@@ -172,6 +173,11 @@ $(B)/t/memclient: t/lib/memclient.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -pthread
 
+# Runs a command as in a container whose runtime answers system calls.
+$(B)/t/listened: t/lib/listened.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -lseccomp
+
 # What asks a file system about POSIX; static, because a container in a VM has no libraries for it.
 $(B)/t/fcvm-posix: $(patsubst %.c,$(B)/obj/%.o,$(wildcard t/posix/*.c))
 	@mkdir -p $(@D)
@@ -194,7 +200,7 @@ $(B)/t/fakefc/jailer: t/lib/fakejailer.c
 
 $(B)/tests: $(UNIT:%=$(B)/asan/unit/%) $(FUZZ:%=$(B)/asan/replay/%) $(B)/t/tapguest \
   $(B)/t/memclient $(B)/t/fcvm-posix $(B)/t/fcvm-stress $(B)/t/fakefc/firecracker \
-  $(B)/t/fakefc/jailer $(B)/t/volguest
+  $(B)/t/fakefc/jailer $(B)/t/volguest $(B)/t/listened
 	@touch $@
 
 $(B)/fuzz/obj/%.o: %.c

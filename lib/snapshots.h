@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define SNAPSHOT_PLAN   "plan.json"
-#define SNAPSHOT_FORMAT 3
+#define SNAPSHOT_FORMAT 4
 #define SNAPSHOT_DISK   "disk" /* "kind" of one without memory; the others are "memory" */
 #define SNAPSHOT_ID     33     /* bytes of an id: 32 hexadecimal digits, random */
 

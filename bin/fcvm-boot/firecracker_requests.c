@@ -89,7 +89,15 @@ static int put_devices(struct fc_api *a, const char *tap, struct err *e)
 	if (put(a, "/vsock", json_pack("{s:i, s:s}", "guest_cid", GUEST_CID, "uds_path", vsock),
 	            e) < 0)
 		return -1;
-	return put(a, "/entropy", json_object(), e);
+	if (put(a, "/entropy", json_object(), e) < 0)
+		return -1;
+	/* Never blown up: it is how the guest tells of pages that it does not use. */
+	if (!fc_version_has(&a->version, 1, 14))
+		return 0;
+	return put(a, "/balloon",
+	        json_pack("{s:i, s:b, s:b}", "amount_mib", 0, "deflate_on_oom", 1,
+	                "free_page_reporting", 1),
+	        e);
 }
 
 int fc_boot(struct fc_api *a, const struct vmm_config *c, const char *tap, struct err *e)

@@ -4,6 +4,7 @@
 #include "arch.h"
 #include "cleanup.h"
 #include "guest_net.h"
+#include "qemu_memory.h"
 #include "qemu_state.h"
 #include "status.h"
 #include "strv.h"
@@ -31,16 +32,16 @@ static int check(char *version, size_t size, struct err *e)
 	return 0;
 }
 
-static void memory_args(struct strv *a, const struct vmm_config *c, int memory)
+static void memory_args(struct strv *a, const struct vmm_config *c, const char *memory)
 {
 	unsigned long long mib = c->memory >> 20;
 
 	strv_add(a, "-object");
-	strv_addf(a, "memory-backend-file,id=ram,mem-path=/proc/self/fd/%d,share=%s,size=%lluM",
-	        memory, c->state < 0 ? "on" : "off", mib);
+	strv_addf(a, "memory-backend-file,id=ram,mem-path=%s,share=%s,size=%lluM", memory,
+	        c->state < 0 ? "on" : "off", mib);
 }
 
-static void machine_args(struct strv *a, const struct vmm_config *c, int memory)
+static void machine_args(struct strv *a, const struct vmm_config *c, const char *memory)
 {
 	bool kvm = !strcmp(c->accel, "kvm");
 
@@ -149,7 +150,9 @@ static void device_args(
 		        NULL);
 	}
 	port_args(a, c, agent);
-	strv_addl(a, "-device", "virtio-rng-device", "-chardev", NULL);
+	/* The balloon is never blown up: it is how a guest tells of pages that it does not use. */
+	strv_addl(a, "-device", "virtio-rng-device", "-device",
+	        "virtio-balloon-device,free-page-reporting=on", "-chardev", NULL);
 	strv_addf(a, "socket,id=console,fd=%d", console);
 	strv_addl(a, "-serial", "chardev:console", NULL);
 }
@@ -247,9 +250,41 @@ static void close_ours(const struct inherited *in)
 			close(in->readers[i]);
 }
 
+/* The process; who restores must not write to the file that its memory began as. */
+static int start_qemu(struct vmm *v, char *const *argv, const char *memory,
+        const struct proc_opts *plain, struct err *e)
+{
+	struct proc_opts o = *plain;
+	struct qemu_memory g;
+	int r;
+
+	if (!v->memory_private)
+		return proc_start(&v->proc, argv, plain, e);
+	r = qemu_memory_begin(&g, v->memory, memory, e);
+	o.prepare = qemu_memory_prepare;
+	o.ctx = &g;
+	if (r == 0) {
+		r = proc_start(&v->proc, argv, &o, e);
+		if (r < 0 && errno == EBUSY)
+			err_set(e, FCVM_EX_FAIL,
+			        "cannot guard the machine's memory: a runtime answers system calls "
+			        "of "
+			        "this container already (seccomp_unotify(2)), and there can be one "
+			        "that does: a VM can be booted here, but not restored");
+	}
+	if (r == 0 && qemu_memory_guard(&g, v->proc.pid, e) < 0) {
+		proc_kill(&v->proc, SIGKILL);
+		proc_wait(&v->proc);
+		r = -1;
+	}
+	qemu_memory_end(&g);
+	return r;
+}
+
 static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 {
 	auto_strv struct strv argv = {0};
+	char memory[QEMU_MEMORY_PATH];
 	struct arch_clock clock;
 	struct inherited in;
 	struct proc_opts o = {.in = -1, .out = -1, .keep = in.fds, .new_session = true};
@@ -259,13 +294,14 @@ static int start(struct vmm *v, const struct vmm_config *c, struct err *e)
 	*v = vmm_none(&vmm_qemu);
 	r = open_all(v, c, &in, e);
 	if (r == 0) {
-		machine_args(&argv, c, v->memory);
+		snprintf(memory, sizeof memory, "/proc/self/fd/%d", v->memory);
+		machine_args(&argv, c, memory);
 		device_args(&argv, c, in.readers, in.agent, in.console);
 		monitor_args(&argv, c, in.monitor);
 		kernel_args(&argv, c, &clock);
 		o.n_keep = in.n;
 		o.err = v->log;
-		r = proc_start(&v->proc, argv.v, &o, e);
+		r = start_qemu(v, argv.v, memory, &o, e);
 		trace("monitor: started");
 	}
 	close_ours(&in);

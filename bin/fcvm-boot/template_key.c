@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define FORMAT 3 /* of what is in a template */
+#define FORMAT 4 /* of what is in a template */
 
 /* Kernel, initrd and image are not read again: a file that was replaced or changed has another
  * inode, size or time. */

@@ -17,20 +17,29 @@ bare_machine() { # MEMORY SHARE SCRATCH CHARDEV [ARGUMENT…]
 		-drive "id=disk1,file=$3,format=raw,if=none,cache=unsafe" -device virtio-blk-device,drive=disk1 \
 		-chardev "$4,id=agent" -device virtio-serial-device,max_ports=2 \
 		-device virtserialport,chardev=agent,name=fcvm.agent -device virtio-rng-device \
+		-device virtio-balloon-device,free-page-reporting=on \
 		-chardev null,id=console -serial chardev:console "${@:5}"
+}
+
+# bare_memory DIR: sets memory to a copy of the machine's, because QEMU makes holes in the file that it maps
+# where its guest gives memory back.
+bare_memory() {
+	memory=$work/memory.${1//\//_}
+	[[ -e $memory ]] || cp --sparse=always "$1/memory" "$memory"
 }
 
 # bare_restored DIR WHAT: one that says a line when it is there and goes on until the end of stdin. WHAT is
 # "runs", the guest's beginning, or a command for the shell of bare_saved, of which the first byte counts.
 bare_restored() {
-	local at line byte
+	local at line byte memory
+	bare_memory "$1"
 	at=$(mktemp -d -p "$work")
 	cp --sparse=always --reflink=auto "$1/scratch" "$at/scratch"
 	mkfifo "$at/port.in" "$at/port.out"
 	if [[ $2 == runs ]]; then
-		coproc BARE { bare_machine "$1/memory" off "$at/scratch" null -incoming defer -qmp stdio; }
+		coproc BARE { bare_machine "$memory" off "$at/scratch" null -incoming defer -qmp stdio; }
 	else
-		coproc BARE { bare_machine "$1/memory" off "$at/scratch" "pipe,path=$at/port" -incoming defer -qmp stdio; }
+		coproc BARE { bare_machine "$memory" off "$at/scratch" "pipe,path=$at/port" -incoming defer -qmp stdio; }
 	fi
 	{
 		echo '{"execute":"qmp_capabilities"}'

@@ -17,7 +17,8 @@ teardown() { kill_all; }
 	restore
 	good
 	is "$stderr" ''
-	is "$(requests | tail -6)" "PUT /entropy
+	is "$(requests | tail -7)" "PUT /entropy
+PUT /balloon
 PUT /actions
 PATCH /vm
 PUT /snapshot/create

@@ -19,6 +19,7 @@ PUT /drives/disk0
 PUT /drives/disk1
 PUT /vsock
 PUT /entropy
+PUT /balloon
 PUT /actions"
 	has "$(cat "$FAKEFC_LOG")" '"vcpu_count":1'
 	has "$(grep boot-source "$FAKEFC_LOG")" 'reboot=k'
@@ -27,7 +28,7 @@ PUT /actions"
 }
 
 @test "every release that is known to do what is asked takes the whole sequence" {
-	for version in 1.7.0 1.9.1 1.12.0 1.16.1; do
+	for version in 1.7.0 1.9.1 1.12.0 1.13.1 1.14.0 1.16.1; do
 		FAKEFC_VERSION=$version boot
 		is "$status" 0 "$version: $stderr"
 	done

@@ -225,7 +225,7 @@ static int plain_archive(const struct member *m)
 }
 
 #define META                                                                           \
-	"{\"fcvmSnapshot\":3,\"vm\":\"v\",\"created\":1,\"machine\":{\"memory\":4096," \
+	"{\"fcvmSnapshot\":4,\"vm\":\"v\",\"created\":1,\"machine\":{\"memory\":4096," \
 	"\"scratchSize\":4096}}"
 #define PLAN "{\"fcvmPlan\":1,\"name\":\"v\",\"process\":{}}"
 

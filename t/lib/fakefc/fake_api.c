@@ -43,6 +43,15 @@ static int machine_config(struct fake *f, const json_t *o, char **why)
 	return f->mem_mib < 1 ? no(why, "The memory size (MiB) is invalid.") : 204;
 }
 
+static int balloon(struct fake *f, const json_t *o, char **why)
+{
+	json_int_t mib = json_integer_value(json_object_get(o, "amount_mib"));
+
+	return mib < 0 || mib > (f->mem_mib ? f->mem_mib : 128)
+	               ? no(why, "The balloon takes more memory than the machine has.")
+	               : 204;
+}
+
 static int boot_source(struct fake *f, const json_t *o, char **why)
 {
 	const char *kernel = text(o, "kernel_image_path"), *args = text(o, "boot_args");
@@ -177,6 +186,10 @@ static const struct route {
                 net},
         {"PUT", "/vsock", NULL, BEFORE, true, "guest_cid:i! uds_path:s! vsock_id:s", vsock},
         {"PUT", "/entropy", NULL, BEFORE, true, "rate_limiter:o", accepted},
+        {"PUT", "/balloon", NULL, BEFORE, true,
+                "amount_mib:i! deflate_on_oom:b! stats_polling_interval_s:i "
+                "free_page_hinting:b@14 free_page_reporting:b@14",
+                balloon},
         {"PUT", "/serial", NULL, BEFORE, false, "serial_out_path:s@14 rate_limiter:o@16", accepted},
         {"PUT", "/logger", NULL, BEFORE, false,
                 "log_path:s level:s show_level:b show_log_origin:b module:s", accepted},
@@ -218,7 +231,7 @@ static int go(struct fake *f, const struct route *r, const char *path, const jso
 	status = r->fn(f, o, why);
 	if (status == 204 && r->configures)
 		f->configured = true;
-	if (status == 204 && !strcmp(r->path, "/entropy"))
+	if (status == 204 && (!strcmp(r->path, "/entropy") || !strcmp(r->path, "/balloon")))
 		f->devices++;
 	return status;
 }
