@@ -117,7 +117,7 @@ static int use_named(struct vols *all, struct vol_spec *v, bool temporary, struc
 	if (volumes_use(anonymous ? "" : v->name, temporary && anonymous, u, e) < 0)
 		return -1;
 	all->locks[all->n_locks++] = u->lock;
-	v->copy_up = v->copy_up && u->empty;
+	v->copy_up = v->copy_up && u->empty && !v->readonly; /* it could not */
 	free(v->source);
 	v->source = xstrdup(u->path);
 	free(v->name);

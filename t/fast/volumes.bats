@@ -100,6 +100,12 @@ vm() { # OPTIONS… -- COMMAND…
 	lacks "$output" "$name"
 }
 
+@test "a new volume that is read-only is there, and empty" {
+	run -0 vm -v "$name:/etc:ro" -- sh -c 'ls -A /etc; touch /etc/x 2>&1 || :'
+	is "$output" 'touch: /etc/x: Read-only file system'
+	fcvm volume rm "$name"
+}
+
 @test "what was written through a mapping is on the host when the run has ended" {
 	gcc -static -o "$dir/mapwrite" "$ROOT/t/lib/mapwrite.c"
 	run -0 vm -v "$dir:/data" -- /data/mapwrite /data/mapped
