@@ -208,41 +208,78 @@ static int64_t answer(int keeper, uint32_t index, int patience, const char *what
 	return result >= 0 ? result : err_sys(e, "cannot %s", what);
 }
 
-static int64_t order(int keeper, struct volwire_order o, const int *fds, size_t n, int patience,
-        const char *what, struct err *e)
+struct order {
+	uint32_t what; /* VOLWIRE_… */
+	uint64_t at, size;
+	bool copied;
+	const int *fds;
+	size_t n_fds;
+	int patience;      /* ms */
+	const char *doing; /* for a message */
+};
+
+static int64_t order(int keeper, size_t index, const struct order *o, struct err *e)
 {
-	int r = fds_send(keeper, &o, sizeof o, fds, n);
+	struct volwire_order wire = {htole32((uint32_t)index), htole32(o->what), htole64(o->at),
+	        htole64(o->size), htole64(o->copied)};
+	int r = fds_send(keeper, &wire, sizeof wire, o->fds, o->n_fds);
 
 	errno = -r;
 	return r < 0 ? err_sys(e, "cannot reach fcvm-vol")
-	             : answer(keeper, le32toh(o.index), patience, what, e);
+	             : answer(keeper, (uint32_t)index, o->patience, o->doing, e);
 }
 
 int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
 {
-	return order(keeper,
-	        (struct volwire_order){
-	                htole32((uint32_t)index), htole32(VOLWIRE_SAVE), htole64(at), 0},
-	        &fd, 1, SAVE_MS, "save a volume's state", e);
+	return order(keeper, index,
+	        &(struct order){.what = VOLWIRE_SAVE,
+	                .at = at,
+	                .fds = &fd,
+	                .n_fds = 1,
+	                .patience = SAVE_MS,
+	                .doing = "save a volume's state"},
+	        e);
+}
+
+int64_t vol_load(int keeper, size_t index, const struct vol_session *s, struct err *e)
+{
+	return order(keeper, index,
+	        &(struct order){.what = VOLWIRE_LOAD,
+	                .at = s->at,
+	                .size = s->size,
+	                .copied = s->copied,
+	                .fds = (int[]){s->fd, s->dir},
+	                .n_fds = s->dir >= 0 ? 2 : 1,
+	                .patience = COPY_MS,
+	                .doing = "go on with a volume"},
+	        e);
+}
+
+/* One of the orders that are about a copy of the files. */
+static int about_copy(
+        int keeper, size_t index, uint32_t what, int dir, const char *doing, struct err *e)
+{
+	int64_t r = order(keeper, index,
+	        &(struct order){
+	                .what = what, .fds = &dir, .n_fds = 1, .patience = COPY_MS, .doing = doing},
+	        e);
+
+	return r < 0 ? -1 : 0;
 }
 
 int vol_copy(int keeper, size_t index, int dir, struct err *e)
 {
-	return order(keeper,
-	               (struct volwire_order){
-	                       htole32((uint32_t)index), htole32(VOLWIRE_COPY), 0, 0},
-	               &dir, 1, COPY_MS, "copy a volume", e) < 0
-	               ? -1
-	               : 0;
+	return about_copy(keeper, index, VOLWIRE_COPY, dir, "copy a volume", e);
 }
 
-int64_t vol_load(
-        int keeper, size_t index, int fd, uint64_t at, uint64_t size, int dir, struct err *e)
+int vol_stage(int keeper, size_t index, int dir, struct err *e)
 {
-	return order(keeper,
-	        (struct volwire_order){htole32((uint32_t)index), htole32(VOLWIRE_LOAD), htole64(at),
-	                htole64(size)},
-	        (int[]){fd, dir}, dir >= 0 ? 2 : 1, COPY_MS, "go on with a volume", e);
+	return about_copy(keeper, index, VOLWIRE_STAGE, dir, "copy a volume", e);
+}
+
+int vol_unstage(int keeper, size_t index, int dir, struct err *e)
+{
+	return about_copy(keeper, index, VOLWIRE_UNSTAGE, dir, "forget the copy of a volume", e);
 }
 
 void vol_event(void *ctx, uint32_t events)

@@ -38,11 +38,21 @@ int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e);
 /* Has the volume's files copied into an empty directory: 0, or -1 with e filled. */
 int vol_copy(int keeper, size_t index, int dir, struct err *e);
 
-/* Has the server go on from such a session of `size` bytes, and from such a copy (dir; -1: none),
- * before vol_connect(). How many open files and locks could not be had again, or -1 with e filled.
- */
-int64_t vol_load(
-        int keeper, size_t index, int fd, uint64_t at, uint64_t size, int dir, struct err *e);
+/* A session that was saved: `size` bytes of fd from `at` on. */
+struct vol_session {
+	int fd;
+	uint64_t at, size;
+	bool copied; /* the volume's files are a copy of those that it is about: */
+	int dir;     /* from here they come; -1: they are there */
+};
+/* Has the server go on from one, before vol_connect(); the one that is there ends. How many open
+ * files and locks could not be had again, or -1 with e filled. */
+int64_t vol_load(int keeper, size_t index, const struct vol_session *s, struct err *e);
+
+/* Has such a copy made ready to be the volume's files at the next vol_load(), while the machine
+ * stands still: 0, or -1 with e filled and nothing is changed. Or not wanted any more. */
+int vol_stage(int keeper, size_t index, int dir, struct err *e);
+int vol_unstage(int keeper, size_t index, int dir, struct err *e);
 
 /* Event of a machine's connection to fcvm-vol (loop.h): a server has ended, and the run ends. */
 void vol_event(void *ctx, uint32_t events);

@@ -7,6 +7,7 @@
 #include "helper.h"
 #include "job.h"
 #include "json.h"
+#include "rewind_volumes.h"
 #include "snapshots.h"
 #include "status.h"
 #include "strv.h"
@@ -28,6 +29,7 @@ struct rewind_job {
 	bool stopped; /* the machine that was running */
 	bool started; /* the other one, which is: */
 	struct vmm next;
+	struct rewind_volumes volumes;
 	struct watch agent_watch, end_watch;
 	struct proto_in in;
 	struct proto_out out;
@@ -49,6 +51,7 @@ static void finish(struct rewind_job *j)
 	unwatch(j);
 	if (j->started)
 		vmm_end(&j->next);
+	rewind_volumes_end(&j->volumes);
 	if (j->stopped && m->phase == PHASE_RUN && !m->vmm_ended &&
 	        m->vmm->ops->go_on(m->vmm, &e) < 0) {
 		m->fatal = true;
@@ -73,6 +76,20 @@ static void fail(struct rewind_job *j, const struct err *e)
 	finish(j);
 }
 
+/* The sessions of its volumes are gone, and with them the machine of before. */
+static void end_both(struct rewind_job *j, const struct err *e)
+{
+	struct machine *m = j->job.m;
+	struct err told = *e;
+
+	err_prefix(&told, "on the way to the snapshot %s", j->job.tag);
+	m->fatal = true;
+	snprintf(m->error, sizeof m->error, "%s", told.text);
+	j->stopped = false;
+	fail(j, e);
+	machine_end(m);
+}
+
 static void take_over(struct rewind_job *j, const json_t *answer)
 {
 	struct machine *m = j->job.m;
@@ -82,13 +99,20 @@ static void take_over(struct rewind_job *j, const json_t *answer)
 	        .scratch = j->scratch,
 	        .paused = json_is_true(json_object_get(answer, "paused"))};
 	char why[120];
+	struct err e;
+	int64_t lost;
 
 	trace("rewind: resumed");
 	failpoint("rewind-resumed");
+	lost = rewind_volumes_go_on(&j->volumes, &e);
+	if (lost < 0) {
+		end_both(j, &e);
+		return;
+	}
 	snprintf(why, sizeof why, "the VM has gone back to the snapshot %s", j->job.tag);
 	if (j->job.owner) {
-		hub_tell(j->job.owner,
-		        json_pack("{s:s, s:{s:s}}", "type", "OK", "answer", "tag", j->job.tag));
+		hub_tell(j->job.owner, json_pack("{s:s, s:{s:s, s:I}}", "type", "OK", "answer",
+		                               "tag", j->job.tag, "lost", (json_int_t)lost));
 		j->job.owner->closing = true;
 	}
 	j->started = j->stopped = false;
@@ -211,6 +235,9 @@ static int start(struct rewind_job *j, struct err *e)
 	c.disks[1] = (struct vmm_disk){j->scratch, true};
 	c.memory_file = j->found.files.memory;
 	c.state = j->found.files.state;
+	if (rewind_volumes_begin(&j->volumes, m, &j->found, e) < 0)
+		return -1;
+	c.ports = j->volumes.streams.ports;
 	if (m->vmm->ops->start(&j->next, &c, e) < 0)
 		return -1;
 	j->started = true;
@@ -306,8 +333,8 @@ static const char *hindrance(const struct machine *m)
 {
 	if (!m->o->saving || !m->vmm->ops->save || !m->vmm->ops->stop)
 		return "this VM's hypervisor cannot restore a machine";
-	if (json_array_size(m->o->mounts))
-		return "a VM with volumes cannot go back";
+	if (json_array_size(m->o->mounts) && m->vmm->ops->ends_ports)
+		return "this VM's hypervisor cannot restore one with volumes";
 	if (m->o->exec)
 		return "the VM is there for the command of its --exec";
 	if (m->job)

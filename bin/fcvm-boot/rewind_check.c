@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "json.h"
 #include "rewind.h"
+#include "rewind_volumes.h"
 #include "snapshot_meta.h"
 #include "snapshots.h"
 #include "status.h"
@@ -55,7 +56,9 @@ int rewind_check(const struct machine *m, const struct snapshot *found, struct e
 	if (snapshot_meta_check(found->meta, m->vmm->ops, m->o->saving->config, m->o->kernel, e) <
 	        0)
 		return -1;
-	return check_plan(m->o->saving->plan, found->plan, e);
+	return check_plan(m->o->saving->plan, found->plan, e) < 0
+	               ? -1
+	               : rewind_volumes_check(m, found, e);
 }
 
 int rewind_same_file(int a, int b)

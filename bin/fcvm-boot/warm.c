@@ -100,13 +100,19 @@ static int go_on_with(
         const struct warm *w, const struct vol *vol, size_t i, const json_t *m, struct err *e)
 {
 	const char *at = json_string_value(json_object_get(m, "destination"));
-	auto_fd int dir = saved_volume(w->from.dir, i, e);
+	bool written = !json_is_true(json_object_get(m, "readonly"));
+	auto_fd int dir = written ? saved_volume(w->from.dir, i, e) : -1;
 	int64_t lost;
 
-	if (dir < 0)
+	if (written && dir < 0)
 		return -1;
-	lost = vol_load(vol->keeper, i, w->from.volumes, (uint64_t)number(m, "at"),
-	        (uint64_t)number(m, "size"), dir, e);
+	lost = vol_load(vol->keeper, i,
+	        &(struct vol_session){.fd = w->from.volumes,
+	                .at = (uint64_t)number(m, "at"),
+	                .size = (uint64_t)number(m, "size"),
+	                .copied = true,
+	                .dir = dir},
+	        e);
 	if (lost > 0)
 		msg("note: the volume at %s: open files that could not be kept, and are stale "
 		    "(ESTALE): %lld",

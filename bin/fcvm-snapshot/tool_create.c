@@ -4,6 +4,7 @@
 #include "control.h"
 #include "dirs.h"
 #include "json.h"
+#include "msg.h"
 #include "snapshot_tool.h"
 #include "status.h"
 #include "vms.h"
@@ -66,6 +67,7 @@ int tool_restore(const struct snapshots *s, const struct tool_opts *o, char **wo
 	auto_vms struct vms vms = {0};
 	auto_json json_t *answer = NULL;
 	struct vms_selector who = {.words = words, .n_words = 1};
+	json_int_t lost;
 
 	(void)s;
 	if (!tool_word(words, "restore", "VM", e))
@@ -80,5 +82,9 @@ int tool_restore(const struct snapshots *s, const struct tool_opts *o, char **wo
 	if (!answer)
 		return -1;
 	say(o, answer);
+	lost = json_integer_value(json_object_get(json_object_get(answer, "answer"), "lost"));
+	if (lost > 0)
+		msg("note: open files and locks on its volumes that could not be had again: %lld",
+		        (long long)lost);
 	return FCVM_EX_OK;
 }

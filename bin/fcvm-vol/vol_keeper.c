@@ -45,7 +45,7 @@ static int64_t work(
 	struct vol_saved saved = {.fd = fds[0],
 	        .at = (off_t)le64toh(o->at),
 	        .size = (size_t)le64toh(o->size),
-	        .copied = n == 2,
+	        .copied = o->copied != 0,
 	        .copy = n == 2 ? fds[1] : -1};
 
 	switch (le32toh(o->what)) {
@@ -55,6 +55,10 @@ static int64_t work(
 		return vol_server_save(server, fds[0], saved.at);
 	case VOLWIRE_LOAD:
 		return vol_server_load(server, &saved);
+	case VOLWIRE_STAGE:
+		return vol_server_stage(server, fds[0]);
+	case VOLWIRE_UNSTAGE:
+		return vol_server_unstage(server, fds[0]);
 	}
 	return -EINVAL;
 }

@@ -29,9 +29,10 @@ struct start {
 
 /* To the server: what is to be done with the descriptors that come along. */
 struct order {
-	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY, ORDER_LOAD } what;
+	enum { ORDER_SESSION, ORDER_SAVE, ORDER_COPY, ORDER_LOAD, ORDER_STAGE, ORDER_UNSTAGE } what;
 	int64_t at;
 	size_t size;
+	bool copied;
 };
 
 struct session {
@@ -39,6 +40,7 @@ struct session {
 	pthread_t thread;
 	bool running;
 	int wire;
+	char staged[VOL_STAGED];
 };
 
 static void *serve(void *arg)
@@ -89,7 +91,9 @@ static int load(struct session *s, const struct vol_saved *saved, struct vs_loss
 	auto_free char *data = malloc(saved->size + 1);
 	int r = data ? read_saved(saved, data) : -ENOMEM;
 
-	if (r == 0 && saved->copy >= 0)
+	if (r == 0 && *s->staged)
+		r = stage_exchange(s->vs.root, s->staged);
+	else if (r == 0 && saved->copy >= 0)
 		r = vol_copy_in(saved->copy, s->vs.root);
 	return r == 0 ? vs_load(&s->vs, data, saved->size, saved->copied, loss) : r;
 }
@@ -99,12 +103,13 @@ static int64_t load_order(struct session *s, const struct order *o, const int *f
 	struct vol_saved saved = {.fd = fds[0],
 	        .at = o->at,
 	        .size = o->size,
-	        .copied = n == 2,
+	        .copied = o->copied,
 	        .copy = n == 2 ? fds[1] : -1};
 	struct vs_loss loss;
 	int r;
 
-	if (s->running || s->vs.loaded)
+	end_session(s); /* its locks may be those of the other one */
+	if (s->vs.loaded)
 		return -EBUSY;
 	r = load(s, &saved, &loss);
 	return r < 0 ? r : (int64_t)loss.files + loss.locks;
@@ -114,12 +119,24 @@ static bool work(struct session *s, int control, const struct order *o, const in
 {
 	int64_t r = -EBUSY;
 
-	if (o->what == ORDER_COPY)
+	switch (o->what) {
+	case ORDER_COPY:
 		r = vol_copy_out(s->vs.root, fds[0]);
-	else if (o->what == ORDER_LOAD)
+		break;
+	case ORDER_LOAD:
 		r = load_order(s, o, fds, n);
-	else if (s->running && o->at >= 0)
-		r = vs_save(&s->vs, fds[0], o->at);
+		break;
+	case ORDER_STAGE:
+		r = stage_copy(fds[0], s->vs.root, s->staged);
+		break;
+	case ORDER_UNSTAGE:
+		stage_drop(s->vs.root, s->staged);
+		r = 0;
+		break;
+	default:
+		if (s->running && o->at >= 0)
+			r = vs_save(&s->vs, fds[0], o->at);
+	}
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
 	return send(control, &r, sizeof r, MSG_NOSIGNAL) == sizeof r;
@@ -332,9 +349,23 @@ int64_t vol_server_copy(const struct vol_server *server, int dir)
 	return ask(server, (struct order){.what = ORDER_COPY}, &dir, 1);
 }
 
+int64_t vol_server_stage(const struct vol_server *server, int dir)
+{
+	return ask(server, (struct order){.what = ORDER_STAGE}, &dir, 1);
+}
+
+int64_t vol_server_unstage(const struct vol_server *server, int dir)
+{
+	return ask(server, (struct order){.what = ORDER_UNSTAGE}, &dir, 1);
+}
+
 int64_t vol_server_load(const struct vol_server *server, const struct vol_saved *saved)
 {
-	return ask(server, (struct order){.what = ORDER_LOAD, .at = saved->at, .size = saved->size},
+	return ask(server,
+	        (struct order){.what = ORDER_LOAD,
+	                .at = saved->at,
+	                .size = saved->size,
+	                .copied = saved->copied},
 	        (int[]){saved->fd, saved->copy}, saved->copy >= 0 ? 2 : 1);
 }
 

@@ -42,19 +42,37 @@ int vol_server_session(const struct vol_server *server, int wire);
  * bytes, or -errno. */
 int64_t vol_server_save(const struct vol_server *server, int fd, off_t at);
 
-/* Goes on from a saved session, before there is one; the descriptors stay the caller's. How much of
- * it could not be had again, or -errno. */
+/* Goes on from a saved session once there is a wire, and ends the one that is there; what is staged
+ * becomes the volume's files first. The descriptors stay the caller's. How much of it could not be
+ * had again, or -errno. */
 int64_t vol_server_load(const struct vol_server *server, const struct vol_saved *saved);
 
 /* Copies the volume's files into an empty directory, for as long as the session is at rest; dir
  * stays the caller's. 0 or -errno. */
 int64_t vol_server_copy(const struct vol_server *server, int dir);
 
+/* Makes what vol_server_copy() put into the directory ready to be the volume's files, in place of
+ * those it has; or forgets it. Its machine stands still. 0 or -errno. */
+int64_t vol_server_stage(const struct vol_server *server, int dir);
+int64_t vol_server_unstage(const struct vol_server *server, int dir);
+
 /* --- vol_copy.c: in the server --------------------------------------------------------------- */
 
 /* root: O_PATH. 0 or -errno. */
 int vol_copy_out(int root, int dir);
 int vol_copy_in(int dir, int root);
+
+/* --- vol_stage.c: in the server; name: of what is staged, "" if nothing is ---------------------
+ */
+
+#define VOL_STAGED 40
+
+/* 0 or -errno, and nothing is staged then. */
+int stage_copy(int dir, int root, char name[VOL_STAGED]);
+void stage_drop(int root, char name[VOL_STAGED]);
+/* The volume's files are the staged ones, or -errno and they are what they were; nothing is staged
+ * any more. */
+int stage_exchange(int root, char name[VOL_STAGED]);
 
 /* --- vol_confine.c: in the server, in this order --------------------------------------------- */
 

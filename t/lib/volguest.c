@@ -88,7 +88,7 @@ static char ask(int control, char byte)
 
 static void save(int vol, int control, uint32_t index, const char *path)
 {
-	const struct volwire_order o = {htole32(index), htole32(VOLWIRE_SAVE), 0, 0};
+	const struct volwire_order o = {htole32(index), htole32(VOLWIRE_SAVE), 0, 0, 0};
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct volwire_answer a = {0, 0, -1};
 
