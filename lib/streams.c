@@ -170,6 +170,12 @@ static int verdict(struct carrier *s, struct err *e)
 		s->end->status = proc_status(s->child_ws);
 		s->end->error[0] = 0; /* the child has said it */
 	}
+	/* It was there to be left, and has ended since: left all the same. Its process dies with
+	 * this one until it has let go, so it was waited for: what it knows of the end is kept. */
+	if (s->left && (s->reported || s->closed)) {
+		s->end->detached = true;
+		return 0;
+	}
 	if (s->caught)
 		s->end->status = FCVM_EX_SIGNAL + s->caught;
 	else if (s->timed_out && s->o->child) /* the VM may have said why itself */
@@ -230,9 +236,6 @@ int streams_run(
 		step(&s);
 		if (s.closed)
 			finish_outputs(&s);
-		/* It was there to be left, and has ended since: left all the same. */
-		if (s.left && (s.reported || s.closed))
-			end->detached = true;
 		/* Who asked for the end does not wait for ever for a reader that does not read. */
 		if ((s.reported || s.closed) && s.asked_to_end && o->child && s.limit_ms < 0)
 			s.limit_ms = clock_ms() + GRACE_MS;

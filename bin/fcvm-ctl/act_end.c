@@ -45,22 +45,34 @@ static int tell(const struct vm *vm, int status, enum act_tell what)
 	return 0;
 }
 
-/* Waits for ENDED. A VM that dies without a word has ended all the same. */
+/* What is known of a VM that ended without an answer. */
+static int look_up(struct asked *a, enum act_tell what, struct err *e)
+{
+	int status;
+
+	vm_wait_gone(a->lock);
+	status = recorded(a->vm);
+	if (status < 0 && what == ACT_TELL_STATUS)
+		return err_set(e, FCVM_EX_NOTFOUND, "%s has ended, and nothing was kept of it",
+		        a->vm->name);
+	return tell(a->vm, status, what);
+}
+
+/* Waits for ENDED. A VM that dies without a word has ended all the same, and one that was about to
+ * end may not have seen the request. */
 static int await(struct asked *a, enum act_tell what, struct err *e)
 {
 	bool ended = false;
 	auto_json json_t *answer = control_receive(&a->c, -1, &ended, e);
 	const char *type = json_string_value(json_object_get(answer, "type"));
 
-	if (!answer && !ended)
-		return act_failed(a->vm, e);
-	if (answer && (!type || strcmp(type, "ENDED") != 0))
+	if (!answer)
+		return ended ? look_up(a, what, e) : act_failed(a->vm, e);
+	if (!type || strcmp(type, "ENDED") != 0)
 		return err_set(e, FCVM_EX_FAIL, "%s: the VM answered something else", a->vm->name);
 	if (what != ACT_TELL_STATUS)
 		vm_wait_gone(a->lock);
-	return tell(a->vm,
-	        answer ? (int)json_integer_value(json_object_get(answer, "status")) : FCVM_EX_FAIL,
-	        what);
+	return tell(a->vm, (int)json_integer_value(json_object_get(answer, "status")), what);
 }
 
 static void ask(struct asked *a, const json_t *request, struct err *failed)
@@ -81,20 +93,13 @@ static void ask(struct asked *a, const json_t *request, struct err *failed)
 
 static int answer(struct asked *a, enum act_tell what, struct err *e)
 {
-	int status;
-
 	if (a->vm->ended)
 		return tell(a->vm, (int)vm_number(a->vm, "exit"), what);
 	if (a->c.fd >= 0)
 		return await(a, what, e);
 	if (!a->missed)
 		return 0; /* it was said already */
-	vm_wait_gone(a->lock);
-	status = recorded(a->vm);
-	if (status < 0 && what == ACT_TELL_STATUS)
-		return err_set(e, FCVM_EX_NOTFOUND, "%s has ended, and nothing was kept of it",
-		        a->vm->name);
-	return tell(a->vm, status, what);
+	return look_up(a, what, e);
 }
 
 /* All are asked before any is waited for. */

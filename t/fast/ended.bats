@@ -55,6 +55,26 @@ has_said() {
 	is "$(field exit)" 5
 }
 
+@test "one that ends as soon as it was left is kept as well, and waited for at any moment" {
+	local i busy=()
+	quick() {
+		for ((i = 0; i < 5; i++)); do
+			fcvm run -d --name "$name-$1" --network none --memory 128m "$image" -- sh -c 'echo built; exit 3'
+			echo "$(fcvm wait "$name-$1") $(fcvm logs "$name-$1")"
+			fcvm rm "$name-$1"
+		done
+	}
+	for i in 1 2 3; do
+		quick "$i" >"$BATS_TEST_TMPDIR/$i" 2>&1 3>&- &
+		busy+=($!)
+	done
+	wait "${busy[@]}"
+	for i in 1 2 3; do
+		is "$(sort "$BATS_TEST_TMPDIR/$i" | uniq -c | tr -s ' ')" " 5 3 built
+ 10 $name-$i"
+	done
+}
+
 @test "the next of that name replaces it" {
 	run -1 vm "$image" -- sh -c 'echo one; exit 1'
 	vm "$image" echo two
