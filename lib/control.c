@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "json.h"
 #include "status.h"
+#include "vms.h"
 #include "xio.h"
 
 #include <fcntl.h>
@@ -39,11 +40,11 @@ int control_connect(const char *dir, struct control *c, struct err *e)
 	/* The directory's own path may be longer than a socket's name can be. */
 	snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/" CONTROL_NAME, dir_fd);
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0) {
-		if (errno == ENOENT && faccessat(dir_fd, "lock", F_OK, 0) == 0)
+		if (errno != ECONNREFUSED && errno != ENOENT)
+			return err_sys(e, "cannot connect to the VM");
+		if (errno == ENOENT && !vm_has_ended(dir_fd))
 			return err_set(e, FCVM_EX_BUSY, "the VM is still starting");
-		if (errno == ECONNREFUSED || errno == ENOENT)
-			return err_set(e, FCVM_EX_NOTFOUND, "the VM has ended");
-		return err_sys(e, "cannot connect to the VM");
+		return err_set(e, FCVM_EX_NOTFOUND, "the VM has ended");
 	}
 	return check_peer(c->fd, e);
 }

@@ -118,14 +118,6 @@ static json_t *complete(json_t *state, json_t *defaults)
 	return state;
 }
 
-/* A VM whose directory is being removed has no state any more, which must not look like a start. */
-static bool has_ended(int dir_fd)
-{
-	auto_fd int fd = openat(dir_fd, "lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	return fd < 0 ? errno == ENOENT : flock(fd, LOCK_SH | LOCK_NB) == 0;
-}
-
 static bool load_state(struct vm *vm)
 {
 	auto_fd int dir_fd = open(vm->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -134,7 +126,7 @@ static bool load_state(struct vm *vm)
 	if (dir_fd < 0)
 		return errno != ENOENT;
 	state = json_load_at(dir_fd, VMS_STATE, NULL);
-	if (!state && has_ended(dir_fd))
+	if (!state && vm_has_ended(dir_fd))
 		return false;
 	defaults = unknown_state(vm, dir_fd);
 	vm->state = state ? complete(state, defaults) : defaults;

@@ -66,5 +66,8 @@ json_int_t vm_number(const struct vm *vm, const char *key);
  * or -1. */
 int vm_open_lock(const struct vm *vm);
 void vm_wait_gone(int lock);
+/* Whether no process of the VM with that run directory is left. Such a directory is being removed,
+ * file by file, which must not look like a start. */
+bool vm_has_ended(int dir_fd);
 
 #endif
