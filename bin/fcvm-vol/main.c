@@ -153,21 +153,8 @@ static json_t *document(const struct vols *all)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < all->n; i++) {
-		const struct vol_spec *v = &all->v[i];
-		json_t *options = json_array(), *source = json_string(v->source);
-
-		json_array_append_new(options, json_string(v->readonly ? "ro" : "rw"));
-		for (size_t k = 0; k < v->options.n; k++)
-			json_array_append_new(options, json_string(v->options.v[k]));
-		json_array_append_new(list,
-		        json_pack("{s:s, s:o, s:s, s:b, s:s, s:s, s:b, s:o, s:b}", "destination",
-		                v->target, "source", source ? source : json_string("?"), "name",
-		                v->name ? v->name : "", "anonymous", (int)v->anonymous, "words",
-		                v->words ? v->words : "", "type", v->file ? "file" : "directory",
-		                "readonly", (int)v->readonly, "options", options, "copyUp",
-		                (int)(v->copy_up && !v->file)));
-	}
+	for (size_t i = 0; i < all->n; i++)
+		json_array_append_new(list, vol_spec_json(&all->v[i]));
 	return json_pack(
 	        "{s:o, s:s*}", "volumes", list, "snapshot", all->clone ? all->clone->id : NULL);
 }

@@ -6,6 +6,8 @@
 #ifndef FCVM_VS_H
 #define FCVM_VS_H
 
+#include "vol_spec.h"
+
 #include <limits.h>
 #include <linux/fuse.h>
 #include <pthread.h>
@@ -21,8 +23,6 @@
 #define VS_NAME_MAX 255
 #define VS_NO_REPLY INT_MIN
 #define VS_END      (INT_MIN + 1) /* the peer breaks the protocol: the session ends */
-
-enum vs_cache { VS_CACHE_AUTO, VS_CACHE_NONE, VS_CACHE_ALWAYS };
 
 struct vs;
 

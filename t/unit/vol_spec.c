@@ -2,8 +2,7 @@
  * What stands after --volume. */
 #include "tap.h"
 #include "status.h"
-
-#include <fcvm-vol/vol_spec.h>
+#include "vol_spec.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,9 +6,14 @@
 #include "err.h"
 #include "idmap.h"
 #include "strv.h"
-#include "vs.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #define VOL_MAX 32 /* of one VM */
+
+enum vs_cache { VS_CACHE_AUTO, VS_CACHE_NONE, VS_CACHE_ALWAYS }; /* what the guest may keep */
 
 struct vol_spec {
 	char *source; /* an absolute host path, once vol_spec_check() has passed */
@@ -34,6 +39,8 @@ int vol_spec_make(struct vol_spec *v, const char *source, const char *name, cons
 int vol_spec_options(struct vol_spec *v, const char *text, struct err *e);
 /* Whether the source is there and can be served; fills file, dev and ino. */
 int vol_spec_check(struct vol_spec *v, struct err *e);
+/* What is known of it, as volumes.json and snapshots have it. A new reference. */
+json_t *vol_spec_json(const struct vol_spec *v);
 void vol_spec_free(struct vol_spec *v);
 
 /* Sorts parents first and refuses two volumes at one place. */

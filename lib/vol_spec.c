@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void vol_spec_free(struct vol_spec *v)
@@ -294,6 +296,20 @@ int vol_spec_check(struct vol_spec *v, struct err *e)
 	v->dev = st.st_dev;
 	v->ino = st.st_ino;
 	return 0;
+}
+
+json_t *vol_spec_json(const struct vol_spec *v)
+{
+	json_t *options = json_array(), *source = v->source ? json_string(v->source) : NULL;
+
+	json_array_append_new(options, json_string(v->readonly ? "ro" : "rw"));
+	for (size_t k = 0; k < v->options.n; k++)
+		json_array_append_new(options, json_string(v->options.v[k]));
+	return json_pack("{s:s, s:o, s:s, s:b, s:s, s:s, s:b, s:o, s:b}", "destination", v->target,
+	        "source", source ? source : json_string("?"), "name", v->name ? v->name : "",
+	        "anonymous", (int)v->anonymous, "words", v->words ? v->words : "", "type",
+	        v->file ? "file" : "directory", "readonly", (int)v->readonly, "options", options,
+	        "copyUp", (int)(v->copy_up && !v->file));
 }
 
 static int by_depth(const void *a, const void *b)
