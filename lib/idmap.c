@@ -128,47 +128,82 @@ int idmap_write_own(const struct idmap *m, pid_t pid, struct err *e)
 	return run_helper("newgidmap", pid, m->gids, m->n_gids, e);
 }
 
-static void __attribute__((noreturn)) as_root(int sock, int (*fn)(void *ctx), void *ctx)
+static void __attribute__((noreturn)) as_root(int sock, bool maps, int (*fn)(void *ctx), void *ctx)
 {
 	char byte = 0;
-	int r = unshare(CLONE_NEWUSER) < 0 ? -errno : 0;
+	int r = maps && unshare(CLONE_NEWUSER) < 0 ? -errno : 0;
 
+	if (r == 0 && maps && (write(sock, &byte, 1) != 1 || read(sock, &byte, 1) != 1))
+		r = -EPERM;
 	if (r == 0)
-		r = write(sock, &byte, 1) != 1 || read(sock, &byte, 1) != 1 ? -EPERM : fn(ctx);
+		r = fn(ctx);
 	(void)!write(sock, &r, sizeof r);
 	_exit(0);
 }
 
-int idmap_run(int (*fn)(void *ctx), void *ctx)
+static int map_child(const struct idmap_child *c)
 {
-	auto_fd int ours = -1, theirs = -1;
 	struct idmap m;
 	struct err e;
-	int pair[2], r = -EPERM;
 	char byte = 0;
-	pid_t pid;
 
 	idmap_own(&m);
-	if (m.n_uids == 1)
-		return -EPERM;
+	return read(c->sock, &byte, 1) != 1 || idmap_write_own(&m, c->pid, &e) < 0 ||
+	                       write(c->sock, &byte, 1) != 1
+	               ? -EPERM
+	               : 0;
+}
+
+int idmap_start(struct idmap_child *c, int (*fn)(void *ctx), void *ctx)
+{
+	auto_fd int ours = -1, theirs = -1;
+	bool maps = geteuid() != 0;
+	int pair[2], r;
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	pid = fork();
-	if (pid < 0)
+	c->pid = fork();
+	if (c->pid < 0)
 		return -errno;
-	if (pid == 0) {
+	if (c->pid == 0) {
 		close(ours);
-		as_root(theirs, fn, ctx);
+		as_root(theirs, maps, fn, ctx);
 	}
 	close(steal_fd(&theirs));
-	if (read(ours, &byte, 1) != 1 || idmap_write(&m, pid, &e) < 0 ||
-	        write(ours, &byte, 1) != 1 || read_full(ours, &r, sizeof r) != sizeof r)
-		r = -EPERM;
-	close(steal_fd(&ours)); /* which ends its wait */
-	waitpid(pid, NULL, 0);
+	c->sock = steal_fd(&ours);
+	r = maps ? map_child(c) : 0;
+	if (r < 0) {
+		shutdown(c->sock, SHUT_WR); /* which ends its wait */
+		idmap_end(c);
+	}
 	return r;
+}
+
+int idmap_end(struct idmap_child *c)
+{
+	int r;
+
+	if (read_full(c->sock, &r, sizeof r) != sizeof r)
+		r = -EIO;
+	close(c->sock);
+	while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+int idmap_run(int (*fn)(void *ctx), void *ctx)
+{
+	struct idmap_child c;
+	struct idmap m;
+	int r;
+
+	idmap_own(&m);
+	if (m.n_uids == 1)
+		return -EPERM;
+	r = idmap_start(&c, fn, ctx);
+	return r < 0 ? r : idmap_end(&c);
 }
 
 struct place {

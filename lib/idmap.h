@@ -33,8 +33,18 @@ int idmap_write(const struct idmap *m, pid_t pid, struct err *e);
 /* The same for idmap_own(), but the own id alone where that is all the system lets the caller do.
  */
 int idmap_write_own(const struct idmap *m, pid_t pid, struct err *e);
-/* Runs fn(ctx) in a child that is root of such a namespace, so that files of subordinate ids are
- * the caller's to remove. Returns what fn did: 0 or -errno; -EPERM without subordinate ids. */
+
+/* fn(ctx) in a child of the process: as root just that, otherwise as root of such a namespace
+ * (idmap_write_own()), so that files of subordinate ids are the caller's. fn returns 0 or -errno.
+ * idmap_start() returns 0 or -errno (-EPERM: there can be no such namespace); if 0, idmap_end()
+ * waits for the child and returns what fn did, or -EIO if that was killed. */
+struct idmap_child {
+	pid_t pid;
+	int sock;
+};
+int idmap_start(struct idmap_child *c, int (*fn)(void *ctx), void *ctx);
+int idmap_end(struct idmap_child *c);
+/* Both, for what takes subordinate ids: -EPERM without. */
 int idmap_run(int (*fn)(void *ctx), void *ctx);
 /* remove_tree_at(), with such files among them. */
 int remove_tree_mapped(int dir, const char *name);
