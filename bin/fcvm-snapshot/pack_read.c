@@ -3,10 +3,13 @@
 #include "cleanup.h"
 #include "json.h"
 #include "name.h"
+#include "pack_volumes.h"
 #include "page.h"
 #include "pagehash.h"
+#include "saved.h"
 #include "status.h"
 #include "strv.h"
+#include "voltar.h"
 #include "xio.h"
 
 #include <archive.h>
@@ -26,6 +29,8 @@ struct in {
 	int read_error;
 	bool over;
 	uint64_t done, total; /* bytes of the archive itself */
+	uint64_t files;       /* bytes on the disk that the files of volumes take beside theirs */
+	uint64_t sessions;    /* bytes of the member volumes */
 	json_t *hashes;       /* by member */
 	char block[BLOCK];
 };
@@ -47,9 +52,9 @@ static la_ssize_t next_block(struct archive *a, void *ctx, const void **block)
 	return n;
 }
 
-static int refuse(struct err *e, enum pack_member m, const char *why)
+static int refuse(struct err *e, const char *name, const char *why)
 {
-	return err_set(e, FCVM_EX_DATA, "its %s %s", pack_names[m], why);
+	return err_set(e, FCVM_EX_DATA, "its %s %s", name, why);
 }
 
 static int failed(const struct in *in, struct err *e)
@@ -64,11 +69,16 @@ static int failed(const struct in *in, struct err *e)
 	        why ? why : "unknown format");
 }
 
-static bool is_over(const struct in *in)
+static uint64_t used(const struct in *in)
 {
 	la_int64_t n = archive_filter_bytes(in->a, 0);
 
-	return n < 0 || (uint64_t)n > in->p->limit;
+	return n < 0 ? UINT64_MAX : (uint64_t)n + in->files;
+}
+
+static bool is_over(const struct in *in)
+{
+	return used(in) > in->p->limit;
 }
 
 static int too_large(const struct in *in, struct err *e)
@@ -79,7 +89,7 @@ static int too_large(const struct in *in, struct err *e)
 }
 
 /* The header of the member that has to come now: a plain file of that very name. */
-static int expect(struct in *in, enum pack_member m, uint64_t *size, struct err *e)
+static int expect(struct in *in, const char *want, uint64_t *size, struct err *e)
 {
 	struct archive_entry *x;
 	const char *name;
@@ -88,29 +98,31 @@ static int expect(struct in *in, enum pack_member m, uint64_t *size, struct err 
 	if (is_over(in))
 		return too_large(in, e);
 	if (r == ARCHIVE_EOF)
-		return err_set(e, FCVM_EX_DATA, "it has no %s", pack_names[m]);
+		return err_set(e, FCVM_EX_DATA, "it has no %s", want);
 	if (r != ARCHIVE_OK)
 		return failed(in, e);
 	name = archive_entry_pathname(x);
-	if (!name || strcmp(name, pack_names[m]) != 0)
+	if (!name || strcmp(name, want) != 0)
 		return err_set(e, FCVM_EX_DATA, "it has '%s' where its %s should be",
-		        name ? name : "", pack_names[m]);
+		        name ? name : "", want);
 	if (archive_entry_filetype(x) != AE_IFREG || archive_entry_hardlink(x) ||
 	        archive_entry_symlink(x))
-		return refuse(e, m, "is no plain file");
+		return refuse(e, want, "is no plain file");
 	if (!archive_entry_size_is_set(x) || archive_entry_size(x) < 0 ||
 	        (uint64_t)archive_entry_size(x) > SIZE_MAX_)
-		return refuse(e, m, "has no size that can be");
+		return refuse(e, want, "has no size that can be");
 	*size = (uint64_t)archive_entry_size(x);
 	return 0;
 }
 
 /* Where a member's data goes. */
 struct sink {
-	enum pack_member m;
+	const char *name;
 	uint64_t size, at; /* of the file; where it is written next */
 	int fd;            /* -1: */
 	char *text;        /* size bytes */
+	bool pipe;         /* fd is one, which takes no holes */
+	bool gone;         /* nobody reads it any more */
 };
 
 /* Whole pages of zeros stay holes: the file is empty. 0 or -errno. */
@@ -139,15 +151,18 @@ static int take(struct sink *s, const void *data, size_t n, uint64_t at, struct 
 {
 	int r = 0;
 
-	if (at < s->at || at > s->size || n > s->size - at)
-		return refuse(e, s->m, "has data where there can be none");
+	if (at < s->at || at > s->size || n > s->size - at || (s->pipe && at > s->at))
+		return refuse(e, s->name, "has data where there can be none");
 	s->at = at + n;
 	if (s->fd < 0)
 		memcpy(s->text + at, data, n);
+	else if (s->pipe)
+		r = write_full(s->fd, data, n);
 	else
 		r = write_data(s->fd, data, n, at);
+	s->gone = s->pipe && r == -EPIPE;
 	errno = -r;
-	return r < 0 ? err_sys(e, "cannot write its %s", pack_names[s->m]) : 0;
+	return r < 0 ? err_sys(e, "cannot write its %s", s->name) : 0;
 }
 
 static int unpack(struct in *in, struct sink *s, struct err *e)
@@ -165,7 +180,7 @@ static int unpack(struct in *in, struct sink *s, struct err *e)
 			pagehash_add(hash, (uint64_t)at, data, n);
 	}
 	pagehash_end(hash, s->size, hex);
-	json_object_set_new(in->hashes, pack_names[s->m],
+	json_object_set_new(in->hashes, s->name,
 	        json_pack("{s:I, s:s}", "size", (json_int_t)s->size, "hash", hex));
 	if (!bad && r != ARCHIVE_EOF)
 		bad = failed(in, e);
@@ -174,14 +189,14 @@ static int unpack(struct in *in, struct sink *s, struct err *e)
 
 static json_t *document(struct in *in, enum pack_member m, struct err *e)
 {
-	struct sink s = {.m = m, .fd = -1};
+	struct sink s = {.name = pack_names[m], .fd = -1};
 	auto_free char *text = NULL;
 	json_t *doc;
 
-	if (expect(in, m, &s.size, e) < 0)
+	if (expect(in, s.name, &s.size, e) < 0)
 		return NULL;
 	if (s.size > JSON_MAX_BYTES) {
-		refuse(e, m, "is too large");
+		refuse(e, s.name, "is too large");
 		return NULL;
 	}
 	s.text = text = xcalloc(1, (size_t)s.size + 1);
@@ -198,36 +213,72 @@ static int check_size(const struct in *in, enum pack_member m, uint64_t size, st
 	const char *key = m == PACK_MEMORY ? "memory" : "scratchSize";
 
 	if (m == PACK_STATE && size > STATE_MAX)
-		return refuse(e, m, "is too large");
-	if ((m == PACK_MEMORY || m == PACK_SCRATCH) &&
-	        (json_int_t)size != json_integer_value(json_object_get(machine, key)))
-		return refuse(e, m, "is not of the size that its meta.json says");
+		return refuse(e, pack_names[m], "is too large");
+	if (((m == PACK_MEMORY || m == PACK_SCRATCH) &&
+	            (json_int_t)size != json_integer_value(json_object_get(machine, key))) ||
+	        (m == PACK_VOLUMES && size != in->sessions))
+		return refuse(e, pack_names[m], "is not of the size that its meta.json says");
 	return 0;
 }
 
 static int file(struct in *in, enum pack_member m, int fd, struct err *e)
 {
-	struct sink s = {.m = m, .fd = fd};
+	struct sink s = {.name = pack_names[m], .fd = fd};
 
-	if (expect(in, m, &s.size, e) < 0 || check_size(in, m, s.size, e) < 0)
+	if (expect(in, s.name, &s.size, e) < 0 || check_size(in, m, s.size, e) < 0)
 		return -1;
 	if (ftruncate(fd, (off_t)s.size) < 0)
-		return err_sys(e, "cannot make its %s", pack_names[m]);
+		return err_sys(e, "cannot make its %s", s.name);
 	return unpack(in, &s, e);
 }
 
-static int check_meta(const json_t *meta, struct err *e)
+/* The files of volume i. */
+static int tree(struct in *in, size_t i, const char *name, struct err *e)
+{
+	struct sink s = {.name = name, .pipe = true};
+	struct voltar_room left = {.bytes = is_over(in) ? 0 : in->p->limit - used(in)};
+	auto_fd int dir = -1;
+	struct voltar *v;
+	int r, end;
+
+	if (expect(in, name, &s.size, e) < 0)
+		return -1;
+	dir = saved_volume_new(in->p->dir, i, e);
+	v = dir < 0 ? NULL : voltar_start(dir, VOLTAR_READ, &left, e);
+	if (!v)
+		return -1;
+	s.fd = voltar_fd(v);
+	r = unpack(in, &s, e);
+	/* What is wrong with the archive comes before what is missing for that. */
+	end = voltar_end(v, NULL, r == 0 || s.gone ? e : NULL);
+	in->files += left.entries * PAGE_BYTES;
+	if (r < 0 && !s.gone)
+		return -1;
+	if (end < 0 && left.over)
+		return too_large(in, e);
+	return end < 0 ? err_prefix(e, "its %s", name) : r;
+}
+
+static int trees(struct in *in, struct err *e)
+{
+	char name[32];
+
+	for (size_t i = 0; i < pack_volumes_count(in->p->meta); i++)
+		if (pack_volume_member(in->p->meta, i, name) && tree(in, i, name, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_meta(const json_t *meta, uint64_t *sessions, struct err *e)
 {
 	const json_t *created = json_object_get(meta, "created");
 
 	if (json_integer_value(json_object_get(meta, "fcvmSnapshot")) != SNAPSHOT_FORMAT)
 		return err_set(e, FCVM_EX_DATA, "it is of another version of fcvm");
-	if (json_object_get(meta, "volumes"))
-		return refuse(e, PACK_META, "names volumes, which no archive has");
 	if (!json_is_object(json_object_get(meta, "machine")) ||
 	        !json_is_string(json_object_get(meta, "vm")) || !json_is_integer(created))
-		return refuse(e, PACK_META, "does not describe a machine");
-	return 0;
+		return refuse(e, pack_names[PACK_META], "does not describe a machine");
+	return pack_volumes_check(meta, sessions, e);
 }
 
 static int check_plan(const json_t *plan, struct err *e)
@@ -236,7 +287,7 @@ static int check_plan(const json_t *plan, struct err *e)
 
 	if (json_integer_value(json_object_get(plan, "fcvmPlan")) != 1 || !name ||
 	        !name_valid(name) || !json_is_object(json_object_get(plan, "process")))
-		return refuse(e, PACK_PLAN, "is not a plan of version 1");
+		return refuse(e, pack_names[PACK_PLAN], "is not a plan of version 1");
 	return 0;
 }
 
@@ -256,7 +307,7 @@ static int check_manifest(struct in *in, const json_t *doc, struct err *e)
 			        e, FCVM_EX_DATA, "its %s is not what its manifest says", name);
 	}
 	if (json_object_size(files) != json_object_size(in->hashes) || !tag || !name_valid(tag))
-		return refuse(e, PACK_MANIFEST, "does not fit");
+		return refuse(e, pack_names[PACK_MANIFEST], "does not fit");
 	in->p->tag = xstrdup(tag);
 	return 0;
 }
@@ -281,18 +332,21 @@ static int read_all(struct in *in, struct err *e)
 	bool disk;
 
 	in->p->meta = document(in, PACK_META, e);
-	if (!in->p->meta || check_meta(in->p->meta, e) < 0)
+	if (!in->p->meta || check_meta(in->p->meta, &in->sessions, e) < 0)
 		return -1;
 	in->p->plan = document(in, PACK_PLAN, e);
 	if (!in->p->plan || check_plan(in->p->plan, e) < 0)
 		return -1;
 	disk = snapshot_is_disk(in->p->meta);
 	for (enum pack_member m = PACK_STATE; m < PACK_MANIFEST; m++) {
-		if (disk && (m == PACK_STATE || m == PACK_MEMORY))
+		if ((disk && (m == PACK_STATE || m == PACK_MEMORY)) ||
+		        (m == PACK_VOLUMES && !pack_volumes_count(in->p->meta)))
 			continue;
 		if (file(in, m, *pack_file(&in->p->files, m), e) < 0)
 			return -1;
 	}
+	if (trees(in, e) < 0)
+		return -1;
 	manifest = document(in, PACK_MANIFEST, e);
 	return manifest && check_manifest(in, manifest, e) == 0 ? end(in, e) : -1;
 }

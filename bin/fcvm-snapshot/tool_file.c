@@ -7,6 +7,7 @@
 #include "name.h"
 #include "outfile.h"
 #include "pack.h"
+#include "pack_volumes.h"
 #include "saved.h"
 #include "snapshot_tool.h"
 #include "status.h"
@@ -87,12 +88,9 @@ int tool_export(const struct snapshots *s, const struct tool_opts *o, char **wor
 	path = words[1];
 	if (snapshots_find(s, words[0], &found, e) < 0)
 		return -1;
-	if (json_array_size(json_object_get(found.meta, "volumes"))) {
+	if (pack_volumes_own(found.meta, e) < 0) {
 		snapshot_close(&found);
-		return err_set(e, FCVM_EX_FAIL,
-		        "the snapshot %s has volumes, which are of this host: it cannot be "
-		        "exported",
-		        words[0]);
+		return err_prefix(e, "the snapshot %s cannot be exported", words[0]);
 	}
 	r = !strcmp(path, "-") ? to_stdout(&found, o, words[0], e)
 	                       : to_file(&found, o, words[0], path, e);
@@ -173,6 +171,7 @@ static int import(const struct snapshots *s, const struct tool_opts *o, const ch
 			r = err_sys(e, "cannot make a file in %s", s->path);
 	}
 	in.files = n.files;
+	in.dir = n.dir;
 	if (r == 0) {
 		r = pack_read(fd, &in, e);
 		done(o);

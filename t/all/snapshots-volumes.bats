@@ -148,6 +148,9 @@ lines() {
 
 @test "what is missing or another is said before anything starts" {
 	fcvm snapshot create source --tag other
+	run --separate-stderr -125 fcvm snapshot export other "$BATS_TEST_TMPDIR/archive"
+	is "$stderr" "fcvm-snapshot: the snapshot other cannot be exported: the volume at /data is $SHARE of this host"
+	[[ ! -e $BATS_TEST_TMPDIR/archive ]]
 	run --separate-stderr -125 fcvm snapshot run other -v /tmp:/more --rm --exec true
 	is "$stderr" 'fcvm-snapshot: --volume /tmp:/more: a clone has the volumes of the VM that was saved, and no others'
 	mv "$SHARE" "$SHARE.away"

@@ -56,6 +56,39 @@ other_store() {
 	is "$(zstd -qdc "$ARCHIVE" | tar -tf - | paste -sd ' ')" 'meta.json plan.json state root.sqfs scratch memory manifest.json'
 }
 
+@test "the machine's own volumes are in the archive, with all their files and what is open" {
+	local own=$BATS_TEST_TMPDIR/own.tar dir=$BATS_TEST_TMPDIR/unpacked look before
+	look='cd /own; stat -c "%n %u:%g %a %h %F %Y" d d/f link d/sym fifo; stat -c "%u:%g %a" .; cat d/sym /proc/1/fd/4; ls -A /ro'
+	start own --rm --network none -v /own -v :/ro:ro "$IMAGE" -- sh -c 'cd /own; mkdir d; echo content >d/f; ln d/f link
+		ln -s ../link d/sym; mkfifo fifo; chown -R 70:4711 /own; chown -h 0:5 d/sym; chmod 2750 d; chmod 4711 d/f
+		exec 3>>/own/log 4<>/own/gone; echo "no name" >&4; rm /own/gone; while :; do echo x >&3; sleep 0.2; done'
+	wait_for 30 fcvm exec own test -s /own/log
+	before=$(fcvm exec own sh -c "$look")
+	has "$before" 'd/f 70:4711 4711 2 regular file'
+	fcvm snapshot create -q own
+	fcvm stop -t 0 own
+	fcvm snapshot export own - | zstd -qdc >"$own"
+	fcvm snapshot rm -q own
+	is "$(tar -tf "$own" | paste -sd ' ')" \
+		'meta.json plan.json state root.sqfs scratch memory volumes volume-0.tar manifest.json'
+	has "$(tar -xOf "$own" volume-0.tar | tar --numeric-owner -tvf -)" '70/4711'
+	# Nothing of it stays when that is killed, or a host's directory is said to be in it.
+	other_store
+	killed_at import-read fcvm snapshot import "$own"
+	fcvm snapshot prune -q
+	is "$(store)" ''
+	mkdir "$dir" && tar -C "$dir" -xf "$own"
+	sed -i 's|"anonymous": true|"anonymous": false|; s|"source": ""|"source": "/etc"|' "$dir/meta.json"
+	run -101 fcvm snapshot import - < <(tar -C "$dir" -c meta.json plan.json)
+	has "$output" 'stdin: its volume 0: it is of another host'
+	is "$(store)" ''
+	fcvm snapshot import -q "$own"
+	run --separate-stderr -0 fcvm snapshot run own --rm --exec "$look; "'a=$(wc -l <log); sleep 1; echo $(($(wc -l <log) > a))'
+	is "$output" "$before"$'\n1'
+	is "$stderr" ''
+	wait_for 20 eval '[[ -z $(fcvm volume ls -q) ]]'
+}
+
 @test "nothing is replaced without --force" {
 	run -103 fcvm snapshot export base "$ARCHIVE"
 	has "$output" 'base.tar.zst is there already: --force replaces it'

@@ -86,7 +86,20 @@ dir/by-user 3000000999:3100000999"
 	is "$output" $'/own 70:71 700\n/own/private 70:71 700\n/own/private/f 70:71 644\nx'
 	is "$stderr" ''
 	as_user fcvm stop -t 0 mine
+	# As a file they have the ids of the container: the same for root, and for nobody without so many.
+	as_user fcvm snapshot export -q mine - >"$home/archive"
 	as_user fcvm snapshot rm mine
+	[[ $(zstd -qdc "$home/archive" | tar -xOf - volume-0.tar | tar --numeric-owner -tvf - private/f) == *' 70/71 '* ]]
+	as_user fcvm snapshot import -q - <"$home/archive"
+	run -0 --separate-stderr as_user fcvm snapshot run mine --rm --exec 'stat -c "%n %u:%g %a" /own /own/private /own/private/f; cat /own/private/f'
+	is "$output" $'/own 70:71 700\n/own/private 70:71 700\n/own/private/f 70:71 644\nx'
+	FCVM_DATA_DIR=$home/root fcvm snapshot import -q - <"$home/archive"
+	is "$(stat -c %u:%g "$home/root/snapshots/mine/volume-0/data/private/f")" 70:71
+	as_user fcvm snapshot rm mine
+	usermod --del-subuids 3000000000-3000065535 "$user"
+	run -125 as_user fcvm snapshot import -q - <"$home/archive"
+	has "$output" "is of user 70 and group 71 of the container, and you have no ids for these: see /etc/subuid, /etc/subgid"
+	usermod --add-subuids 3000000000-3000065535 "$user"
 	is "$(find "$data/snapshots" -mindepth 1 ! -name .lock)" ''
 	wait_for 20 eval '[[ -z $(as_user fcvm volume ls -q) ]]'
 }
