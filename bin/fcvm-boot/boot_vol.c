@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define END_MS 2000 /* for the keeper to end, which takes it a moment */
+
 int vol_take(int dir, struct vol *v, struct err *e)
 {
 	const char *text = getenv("FCVM_VOL_FD");
@@ -50,6 +52,18 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
+/* The volumes are free when it has ended, for whoever removes one as soon as the machine is gone. */
+static void end_keeper(int keeper)
+{
+	struct pollfd p = {.fd = keeper, .events = POLLIN};
+	char text[512];
+
+	shutdown(keeper, SHUT_WR);
+	while (poll(&p, 1, END_MS) > 0 && recv(keeper, text, sizeof text, 0) > 0)
+		;
+	close(keeper);
+}
+
 void vol_free(struct vol *v)
 {
 	for (size_t i = 0; i < v->n; i++) {
@@ -57,7 +71,7 @@ void vol_free(struct vol *v)
 		close_one(&v->servers[i]);
 	}
 	if (v->keeper >= 0)
-		close(v->keeper);
+		end_keeper(v->keeper);
 	json_decref(v->doc);
 	*v = (struct vol){.keeper = -1};
 }

@@ -300,7 +300,7 @@ keep$'
 	wait_for 10 eval '[[ $(fcvm-volume ls -q) == keep ]]'
 	run -103 fcvm-vol keep:/b -- fcvm-volume rm keep
 	is "$output" 'fcvm-volume: the volume keep is in use by a VM'
-	fcvm-volume rm keep
+	wait_for 10 fcvm-volume rm keep # its keeper ends after the program
 	is "$(fcvm-volume ls -q)" ''
 }
 
