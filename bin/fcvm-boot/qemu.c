@@ -250,6 +250,10 @@ static void close_ours(const struct inherited *in)
 			close(in->readers[i]);
 }
 
+static const char taken[] = "a runtime answers system calls of this container already "
+                            "(seccomp_unotify(2)), and there can be one that does: a VM can be "
+                            "booted here, but not restored";
+
 /* The process; who restores must not write to the file that its memory began as. */
 static int start_qemu(struct vmm *v, char *const *argv, const char *memory,
         const struct proc_opts *plain, struct err *e)
@@ -266,11 +270,7 @@ static int start_qemu(struct vmm *v, char *const *argv, const char *memory,
 	if (r == 0) {
 		r = proc_start(&v->proc, argv, &o, e);
 		if (r < 0 && errno == EBUSY)
-			err_set(e, FCVM_EX_FAIL,
-			        "cannot guard the machine's memory: a runtime answers system calls "
-			        "of "
-			        "this container already (seccomp_unotify(2)), and there can be one "
-			        "that does: a VM can be booted here, but not restored");
+			err_set(e, FCVM_EX_FAIL, "cannot guard the machine's memory: %s", taken);
 	}
 	if (r == 0 && qemu_memory_guard(&g, v->proc.pid, e) < 0) {
 		proc_kill(&v->proc, SIGKILL);
