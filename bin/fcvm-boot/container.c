@@ -65,17 +65,15 @@ static void output(struct machine *m, const struct frame *f)
 	container_credit(m);
 }
 
-/* Hands what the container takes on stdin to the client whose turn it is. */
+/* Hands what the container takes on stdin to the client whose turn it is: of those that are there,
+ * the one that came first, which is the last of the list. */
 static void give_stdin(struct machine *m)
 {
-	struct conn *c;
+	struct conn *c = m->in_owner ? NULL : m->conns;
 
-	if (!m->in_owner)
-		for (c = m->conns; c; c = c->next)
-			if (c->role == ROLE_STREAM && c->wants_stdin && !c->closing && !c->dead) {
-				m->in_owner = c;
-				break;
-			}
+	for (; c; c = c->next)
+		if (c->role == ROLE_STREAM && c->wants_stdin && !c->closing && !c->dead)
+			m->in_owner = c;
 	c = m->in_owner;
 	if (!c || !m->in_pool)
 		return;

@@ -209,6 +209,21 @@ attach_twice() {
 	until_shows '^typed$'
 }
 
+@test "attach: when the one that may type leaves, it is the next one's turn" {
+	attach_twice
+	open_terminal third
+	begin 'fcvm attach $SHARED'
+	wait_for 20 is_raw
+	use_terminal main
+	keys C-p C-q
+	ends 0
+	use_terminal second
+	type_line 'of the second'
+	until_shows '^of the second$'
+	use_terminal third
+	until_shows '^of the second$'
+}
+
 @test "attach: the detach keys leave a second terminal, too" {
 	attach_twice
 	keys C-p C-q
