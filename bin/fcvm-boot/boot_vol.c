@@ -52,7 +52,8 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
-/* The volumes are free when it has ended, for whoever removes one as soon as the machine is gone. */
+/* The volumes are free when it has ended, for whoever removes one as soon as the machine is gone.
+ */
 static void end_keeper(int keeper)
 {
 	struct pollfd p = {.fd = keeper, .events = POLLIN};
