@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -26,7 +27,6 @@ struct guard {
 	int file;     /* the memory's, for reading */
 	char path[QEMU_MEMORY_PATH];
 	pid_t pid;
-	int theirs; /* its number in QEMU; -1: not opened yet */
 };
 
 static void guard_free(struct guard *t)
@@ -94,16 +94,34 @@ static int give_file(const struct guard *t, const struct seccomp_notif *call)
 	return ioctl(t->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
 }
 
-/* What is none of this file's business goes on as if nobody had asked. */
-static void answer(struct guard *t, const struct seccomp_notif *call, struct seccomp_notif_resp *a)
+/* Whether QEMU's descriptor is of the memory, however it was opened: 1 or 0; -1: nobody can tell.
+ */
+static int is_memory(const struct guard *t, int fd)
 {
+	struct stat mine, theirs;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)t->pid, fd);
+	if (fstat(t->file, &mine) < 0 || stat(path, &theirs) < 0)
+		return -1;
+	return mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
+}
+
+/* What is none of this file's business goes on as if nobody had asked. */
+static void answer(
+        const struct guard *t, const struct seccomp_notif *call, struct seccomp_notif_resp *a)
+{
+	int r;
+
 	*a = (struct seccomp_notif_resp){.id = call->id};
 	if (call->data.nr == SCMP_SYS(openat) && opens_memory(t, call)) {
-		t->theirs = give_file(t, call);
-		a->val = t->theirs;
-		a->error = t->theirs < 0 ? -EMFILE : 0;
-	} else if (call->data.nr != SCMP_SYS(fallocate) || t->theirs < 0 ||
-	           (int)call->data.args[0] != t->theirs) {
+		r = give_file(t, call);
+		a->val = r;
+		a->error = r < 0 ? -EMFILE : 0;
+	} else if (call->data.nr == SCMP_SYS(fallocate) &&
+	           (r = is_memory(t, (int)call->data.args[0]))) {
+		a->error = r < 0 ? -EOPNOTSUPP : 0;
+	} else {
 		a->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	}
 	seccomp_notify_respond(t->listener, a); /* fails if who asked has been killed */
@@ -174,7 +192,7 @@ int qemu_memory_guard(const struct qemu_memory *g, pid_t pid, struct err *e)
 	int fds[FDS_MAX], r;
 	size_t n_fds = 0;
 
-	*t = (struct guard){.listener = -1, .pid = pid, .theirs = -1};
+	*t = (struct guard){.listener = -1, .pid = pid};
 	memcpy(t->path, g->path, sizeof t->path);
 	snprintf(own, sizeof own, "/proc/self/fd/%d", g->file);
 	t->file = open(own, O_RDONLY | O_CLOEXEC);
