@@ -127,29 +127,32 @@ static void answer(
 	seccomp_notify_respond(t->listener, a); /* fails if who asked has been killed */
 }
 
-/* The kernel wants the memory for each call zeroed, and knows how large it is. false: it is over.
- */
-static bool attend_call(struct guard *t)
+/* The kernel wants the memory for each call zeroed, and knows how large it is. Who asked may have
+ * been killed meanwhile, or interrupted by a signal, and asks again then. false: it is over. */
+static bool attend_call(const struct guard *t)
 {
 	struct seccomp_notif_resp *a = NULL;
 	struct seccomp_notif *call = NULL;
-	int r = seccomp_notify_alloc(&call, &a);
+	bool good = seccomp_notify_alloc(&call, &a) == 0;
 
-	if (r == 0)
-		r = seccomp_notify_receive(t->listener, call);
-	if (r == 0)
+	/* The library says ECANCELED for whatever the kernel said. */
+	if (good && seccomp_notify_receive(t->listener, call) == 0)
 		answer(t, call, a);
+	else if (good)
+		good = errno == ENOENT || errno == EINTR;
 	seccomp_notify_free(call, a);
-	return r == 0 || r == -ENOENT || r == -EINTR; /* the second: killed meanwhile */
+	return good;
 }
 
 static void *attend(void *ctx)
 {
 	struct guard *t = ctx;
 	struct pollfd p = {.fd = t->listener, .events = POLLIN};
+	int n;
 
-	while (poll(&p, 1, -1) == 1 && (p.revents & POLLIN) && attend_call(t))
-		;
+	do
+		n = poll(&p, 1, -1);
+	while ((n < 0 && errno == EINTR) || (n == 1 && (p.revents & POLLIN) && attend_call(t)));
 	guard_free(t);
 	return NULL;
 }
