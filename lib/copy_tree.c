@@ -1,65 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 #include "copy_tree.h"
 #include "cleanup.h"
+#include "links.h"
 #include "strv.h"
 #include "xio.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-struct link { /* a file that has more names than the one it was copied under */
-	dev_t dev;
-	ino_t ino;
-	char *path; /* of its copy, below root */
-};
-
 struct copy {
 	int root;
-	void *links; /* tsearch(3) */
-	char *path;  /* of the directory that is being copied, "" or with a slash at its end */
+	struct links links; /* under what they were copied, below root */
+	char *path; /* of the directory that is being copied, "" or with a slash at its end */
 };
 
 static int copy_dir(struct copy *c, int from, int to);
 
-static int by_inode(const void *a, const void *b)
-{
-	const struct link *x = a, *y = b;
-
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return x->ino == y->ino ? 0 : x->ino < y->ino ? -1 : 1;
-}
-
-static void free_link(void *link)
-{
-	free(((struct link *)link)->path);
-	free(link);
-}
-
 /* 1: it was copied under another name, and got this one as well. */
 static int link_again(const struct copy *c, const struct stat *st, int to, const char *name)
 {
-	const struct link key = {st->st_dev, st->st_ino, NULL};
-	struct link *const *found = st->st_nlink > 1 ? tfind(&key, &c->links, by_inode) : NULL;
+	const char *first = links_find(&c->links, st);
 
-	return found && linkat(c->root, (*found)->path, to, name, 0) == 0;
+	return first && linkat(c->root, first, to, name, 0) == 0;
 }
 
 static void remember(struct copy *c, const struct stat *st, const char *name)
 {
-	struct link *l;
+	auto_free char *path = st->st_nlink > 1 ? xasprintf("%s%s", c->path, name) : NULL;
 
-	if (st->st_nlink < 2)
-		return;
-	l = xcalloc(1, sizeof *l);
-	*l = (struct link){st->st_dev, st->st_ino, xasprintf("%s%s", c->path, name)};
-	if (*(struct link **)tsearch(l, &c->links, by_inode) != l)
-		free_link(l);
+	if (path)
+		links_add(&c->links, st, path);
 }
 
 static int copy_file(int from, int to, const char *name)
@@ -155,7 +129,7 @@ int copy_tree_at(int from, int to)
 	struct copy c = {.root = to, .path = top};
 	int r = copy_dir(&c, from, to);
 
-	tdestroy(c.links, free_link);
+	links_free(&c.links);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "voltar.h"
 #include "cleanup.h"
+#include "links.h"
 #include "status.h"
 #include "strv.h"
 #include "tarfile.h"
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/limits.h>
-#include <search.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -18,17 +18,11 @@
 
 #define BLOCK 65536
 
-struct link { /* a file that has more names than the one it was written under */
-	dev_t dev;
-	ino_t ino;
-	char *path;
-};
-
 struct out {
 	struct tarfile file;
 	int fd;
 	uint64_t size;
-	void *links; /* tsearch(3) */
+	struct links links; /* under what they were written */
 	size_t depth;
 	char *names, *value; /* of attributes: XATTR_LIST_MAX and XATTR_SIZE_MAX bytes */
 };
@@ -48,35 +42,14 @@ static la_ssize_t put_block(struct archive *a, void *ctx, const void *data, size
 	return (la_ssize_t)n;
 }
 
-static int by_inode(const void *a, const void *b)
-{
-	const struct link *x = a, *y = b;
-
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return x->ino == y->ino ? 0 : x->ino < y->ino ? -1 : 1;
-}
-
-static void free_link(void *link)
-{
-	free(((struct link *)link)->path);
-	free(link);
-}
-
 /* The name it was written under before; NULL: this is the first one. */
 static const char *other_name(struct out *o, const struct stat *st, const char *path)
 {
-	struct link *l, *found;
+	const char *first = S_ISDIR(st->st_mode) ? NULL : links_find(&o->links, st);
 
-	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
-		return NULL;
-	l = xcalloc(1, sizeof *l);
-	*l = (struct link){st->st_dev, st->st_ino, xstrdup(path)};
-	found = *(struct link **)tsearch(l, &o->links, by_inode);
-	if (found == l)
-		return NULL;
-	free_link(l);
-	return found->path;
+	if (!first && !S_ISDIR(st->st_mode))
+		links_add(&o->links, st, path);
+	return first;
 }
 
 /* The time of access is left out: reading a file for the archive changes it. */
@@ -255,7 +228,7 @@ int voltar_write(int top, int fd, uint64_t *size, struct err *e)
 	if (r == 0 && archive_write_close(o.file.a) != ARCHIVE_OK)
 		r = tarfile_failed(o.file.a, e);
 	archive_write_free(o.file.a);
-	tdestroy(o.links, free_link);
+	links_free(&o.links);
 	*size = o.size;
 	return r;
 }
