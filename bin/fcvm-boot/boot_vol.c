@@ -256,6 +256,21 @@ int64_t vol_save(int keeper, size_t index, int fd, uint64_t at, struct err *e)
 	        e);
 }
 
+struct vol_session vol_session_of(const json_t *volume, int fd, int dir)
+{
+	return (struct vol_session){.fd = fd,
+	        .at = (uint64_t)json_integer_value(json_object_get(volume, "at")),
+	        .size = (uint64_t)json_integer_value(json_object_get(volume, "size")),
+	        .copied = json_is_true(json_object_get(volume, "anonymous")),
+	        .dir = dir};
+}
+
+bool vol_is_copied(const json_t *volume)
+{
+	return json_is_true(json_object_get(volume, "anonymous")) &&
+	       !json_is_true(json_object_get(volume, "readonly"));
+}
+
 int64_t vol_load(int keeper, size_t index, const struct vol_session *s, struct err *e)
 {
 	return order(keeper, index,

@@ -45,6 +45,11 @@ struct vol_session {
 	bool copied; /* the volume's files are a copy of those that it is about: */
 	int dir;     /* from here they come; -1: they are there */
 };
+/* The one of such a volume of a saved machine; fd and dir: as above. */
+struct vol_session vol_session_of(const json_t *volume, int fd, int dir);
+/* Whether a saved machine has a copy of the volume's files, because it is the machine's own. */
+bool vol_is_copied(const json_t *volume);
+
 /* Has the server go on from one, before vol_connect(); the one that is there ends. How many open
  * files and locks could not be had again, or -1 with e filled. */
 int64_t vol_load(int keeper, size_t index, const struct vol_session *s, struct err *e);

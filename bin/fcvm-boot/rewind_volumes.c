@@ -18,17 +18,6 @@ static const json_t *volume(const struct snapshot *s, size_t i)
 	return json_array_get(list(s), i);
 }
 
-static bool is_anonymous(const json_t *v)
-{
-	return json_is_true(json_object_get(v, "anonymous"));
-}
-
-/* It has files that the snapshot has a copy of. */
-static bool is_copied(const json_t *v)
-{
-	return is_anonymous(v) && !json_is_true(json_object_get(v, "readonly"));
-}
-
 static const char *place(const json_t *v)
 {
 	const char *at = json_string_value(json_object_get(v, "destination"));
@@ -44,7 +33,7 @@ static json_t *essence(const json_t *v)
 	json_object_del(x, "at");
 	json_object_del(x, "size");
 	json_object_del(x, "copyUp"); /* of one that was empty then */
-	if (is_anonymous(v)) {
+	if (json_is_true(json_object_get(v, "anonymous"))) {
 		json_object_del(x, "source");
 		json_object_del(x, "name");
 	}
@@ -78,7 +67,7 @@ static int stage(const struct rewind_volumes *v, size_t i, struct err *e)
 {
 	auto_fd int dir = -1;
 
-	if (!is_copied(volume(v->found, i)))
+	if (!vol_is_copied(volume(v->found, i)))
 		return 0;
 	dir = saved_volume(v->found->dir, i, e);
 	return dir < 0 ? -1 : vol_stage(v->m->o->volumes, i, dir, e);
@@ -105,7 +94,7 @@ void rewind_volumes_end(struct rewind_volumes *v)
 	struct err e;
 
 	for (size_t i = 0; i < v->staged; i++)
-		if (is_copied(volume(v->found, i)))
+		if (vol_is_copied(volume(v->found, i)))
 			vol_unstage(v->m->o->volumes, i, v->found->dir, &e);
 	v->staged = 0;
 	v->streams.keeper = -1; /* the machine's */
@@ -118,13 +107,8 @@ int64_t rewind_volumes_go_on(struct rewind_volumes *v, struct err *e)
 
 	for (size_t i = 0; i < v->streams.n; i++) {
 		const json_t *x = volume(v->found, i);
-		int64_t n = vol_load(v->m->o->volumes, i,
-		        &(struct vol_session){.fd = v->found->files.volumes,
-		                .at = (uint64_t)json_integer_value(json_object_get(x, "at")),
-		                .size = (uint64_t)json_integer_value(json_object_get(x, "size")),
-		                .copied = is_anonymous(x),
-		                .dir = -1},
-		        e);
+		const struct vol_session then = vol_session_of(x, v->found->files.volumes, -1);
+		int64_t n = vol_load(v->m->o->volumes, i, &then, e);
 
 		if (n < 0)
 			return err_prefix(e, "the volume at %s", place(x));

@@ -13,8 +13,7 @@ static int copy_volume(struct snapshot_job *j, size_t i, const json_t *volume, s
 {
 	auto_fd int dir = -1;
 
-	if (!json_is_true(json_object_get(volume, "anonymous")) ||
-	        json_is_true(json_object_get(volume, "readonly")))
+	if (!vol_is_copied(volume))
 		return 0;
 	dir = saved_volume_new(j->warm ? j->warm_new.files.dir : j->files.dir, i, e);
 	return dir < 0 ? -1 : vol_copy(j->job.m->o->volumes, i, dir, e);

@@ -91,28 +91,18 @@ int warm_start(struct vmm *v, const struct template_wish *wish, struct warm *w)
 	return r;
 }
 
-static json_int_t number(const json_t *volume, const char *key)
-{
-	return json_integer_value(json_object_get(volume, key));
-}
-
 static int go_on_with(
         const struct warm *w, const struct vol *vol, size_t i, const json_t *m, struct err *e)
 {
 	const char *at = json_string_value(json_object_get(m, "destination"));
-	bool written = !json_is_true(json_object_get(m, "readonly"));
-	auto_fd int dir = written ? saved_volume(w->from.dir, i, e) : -1;
+	bool copied = vol_is_copied(m);
+	auto_fd int dir = copied ? saved_volume(w->from.dir, i, e) : -1;
+	struct vol_session then = vol_session_of(m, w->from.volumes, dir);
 	int64_t lost;
 
-	if (written && dir < 0)
+	if (copied && dir < 0)
 		return -1;
-	lost = vol_load(vol->keeper, i,
-	        &(struct vol_session){.fd = w->from.volumes,
-	                .at = (uint64_t)number(m, "at"),
-	                .size = (uint64_t)number(m, "size"),
-	                .copied = true,
-	                .dir = dir},
-	        e);
+	lost = vol_load(vol->keeper, i, &then, e);
 	if (lost > 0)
 		msg("note: the volume at %s: open files that could not be kept, and are stale "
 		    "(ESTALE): %lld",
