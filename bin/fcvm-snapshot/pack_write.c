@@ -32,7 +32,6 @@ int *pack_file(struct snapshot_files *f, enum pack_member m)
 }
 
 struct out {
-	struct archive *a;
 	struct tarfile file;
 	json_t *meta, *hashes;   /* by member */
 	uint64_t trees[VOL_MAX]; /* bytes of the members with files of volumes */
@@ -80,7 +79,7 @@ static void note(void *ctx, uint64_t at, const void *data, size_t n)
 
 static int begin(struct out *o, struct archive_entry *x, struct err *e)
 {
-	int r = archive_write_header(o->a, x) == ARCHIVE_OK ? 0 : tarfile_failed(o->a, e);
+	int r = archive_write_header(o->file.a, x) == ARCHIVE_OK ? 0 : tarfile_failed(o->file.a, e);
 
 	o->hash = pagehash_begin();
 	archive_entry_free(x);
@@ -212,14 +211,15 @@ static int put_all(struct out *o, struct snapshot *s, const char *tag, struct er
 
 static int open_out(struct out *o, int fd, struct err *e)
 {
-	if (archive_write_set_format_pax(o->a) < ARCHIVE_WARN ||
-	        archive_write_add_filter_zstd(o->a) != ARCHIVE_OK ||
-	        archive_write_set_filter_option(o->a, "zstd", "compression-level", LEVEL) !=
+	if (archive_write_set_format_pax(o->file.a) < ARCHIVE_WARN ||
+	        archive_write_add_filter_zstd(o->file.a) != ARCHIVE_OK ||
+	        archive_write_set_filter_option(o->file.a, "zstd", "compression-level", LEVEL) !=
 	                ARCHIVE_OK)
-		return tarfile_failed(o->a, e);
-	archive_write_set_bytes_per_block(o->a, BLOCK);
-	archive_write_set_bytes_in_last_block(o->a, 1);
-	return archive_write_open_fd(o->a, fd) == ARCHIVE_OK ? 0 : tarfile_failed(o->a, e);
+		return tarfile_failed(o->file.a, e);
+	archive_write_set_bytes_per_block(o->file.a, BLOCK);
+	archive_write_set_bytes_in_last_block(o->file.a, 1);
+	return archive_write_open_fd(o->file.a, fd) == ARCHIVE_OK ? 0
+	                                                          : tarfile_failed(o->file.a, e);
 }
 
 static int measure(struct out *o, struct snapshot *s, struct err *e)
@@ -239,19 +239,20 @@ int pack_write(struct snapshot *s, const char *tag, int fd, pack_tick *tick, str
 {
 	auto_json json_t *hashes = json_object(), *meta = pack_volumes_meta(s->meta);
 	auto_free char *buf = xcalloc(1, TARFILE_CHUNK), *zeros = xcalloc(1, TARFILE_CHUNK);
-	struct out o = {.a = archive_write_new(), .meta = meta, .hashes = hashes, .tick = tick};
+	struct archive *a = archive_write_new();
+	struct out o = {.meta = meta, .hashes = hashes, .tick = tick};
 	int r;
 
-	if (!o.a)
+	if (!a)
 		abort();
-	o.file = (struct tarfile){.a = o.a, .buf = buf, .zeros = zeros, .data = note, .ctx = &o};
+	o.file = (struct tarfile){.a = a, .buf = buf, .zeros = zeros, .data = note, .ctx = &o};
 	r = measure(&o, s, e);
 	if (r == 0)
 		r = open_out(&o, fd, e);
 	if (r == 0)
 		r = put_all(&o, s, tag, e);
-	if (r == 0 && archive_write_close(o.a) != ARCHIVE_OK)
-		r = tarfile_failed(o.a, e);
-	archive_write_free(o.a);
+	if (r == 0 && archive_write_close(a) != ARCHIVE_OK)
+		r = tarfile_failed(a, e);
+	archive_write_free(a);
 	return r;
 }
