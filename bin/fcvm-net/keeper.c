@@ -7,6 +7,7 @@
 #include "relay.h"
 #include "udp.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -180,6 +181,18 @@ static int capacity(void)
 	return n > RELAY_MAX ? RELAY_MAX : (int)n;
 }
 
+/* A process that is killed closes its descriptors from the highest to the lowest, and the TAP takes
+ * it tens of milliseconds: what somebody may want next is to go first. */
+static void tap_last(struct net *n)
+{
+	int low = fcntl(n->tap, F_DUPFD_CLOEXEC, 3);
+
+	if (low < 0)
+		return;
+	close(low < n->tap ? n->tap : low);
+	n->tap = low < n->tap ? low : n->tap;
+}
+
 static int prepare(struct keeper *k)
 {
 	struct net *n = k->n;
@@ -234,6 +247,7 @@ static void serve(void *ctx, int report)
 	k->n = ctx;
 	k->open_at = -1;
 	k->young_until = clock_ms() + YOUNG_MS;
+	tap_last(k->n);
 	r = prepare(k);
 	if (r == 0)
 		r = helper_drop_privileges();

@@ -67,6 +67,17 @@ static int listen_on(int family, const void *ip, uint16_t *number, bool udp)
 	return steal_fd(&fd);
 }
 
+/* The same, if need be when somebody has left the port. */
+static int listen_soon(struct publish *p, int family, const void *ip, uint16_t *number, bool udp)
+{
+	int fd;
+
+	do
+		fd = listen_on(family, ip, number, udp);
+	while (fd == -EADDRINUSE && *number && patience_wait(&p->patience));
+	return fd;
+}
+
 static void keep(struct publish *p, int fd, int family, const struct port *port)
 {
 	struct listener *v = reallocarray(p->v, p->n + 1, sizeof *v);
@@ -107,7 +118,7 @@ int publish_own(struct publish *p, struct ports *ports, const char *address, str
 
 		if (port->family != AF_UNSPEC)
 			continue;
-		fd = listen_on(AF_INET, &ip, &number, port->udp);
+		fd = listen_soon(p, AF_INET, &ip, &number, port->udp);
 		if (fd == -EADDRINUSE)
 			break;
 		if (fd < 0)
@@ -147,7 +158,8 @@ int publish_native(struct ports *ports, struct err *e)
 static int on_loopback(struct publish *p, struct port *port, bool must, struct err *e)
 {
 	struct in_addr v4 = {.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = listen_on(AF_INET, &v4, &port->host, port->udp);
+	int fd = must ? listen_soon(p, AF_INET, &v4, &port->host, port->udp)
+	              : listen_on(AF_INET, &v4, &port->host, port->udp);
 
 	if (fd == -EMFILE || (fd < 0 && must))
 		return cannot(port, "127.0.0.1", fd, e);
@@ -174,7 +186,7 @@ int publish_rest(struct publish *p, struct ports *ports, bool must, struct err *
 
 		if (port->family == AF_UNSPEC)
 			continue;
-		fd = listen_on(port->family, &port->ip, &port->host, port->udp);
+		fd = listen_soon(p, port->family, &port->ip, &port->host, port->udp);
 		if (fd < 0)
 			return cannot(port, "", fd, e);
 		keep(p, fd, port->family, port);
@@ -190,5 +202,6 @@ void publish_free(struct publish *p)
 	for (size_t i = 0; i < p->n; i++)
 		close(p->v[i].fd);
 	free(p->v);
-	*p = (struct publish){0};
+	p->v = NULL;
+	p->n = 0;
 }

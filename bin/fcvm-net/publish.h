@@ -5,6 +5,7 @@
 #define FCVM_NET_PUBLISH_H
 
 #include "err.h"
+#include "patience.h"
 #include "ports.h"
 
 #include <jansson.h>
@@ -19,6 +20,7 @@ struct listener {
 struct publish {
 	struct listener *v;
 	size_t n;
+	struct patience patience;
 };
 
 /* Listens on the VM's own address for every port without HOSTIP, and chooses those the user left

@@ -88,7 +88,9 @@ static int wish(struct net *n, struct err *e)
 		        "--ip %s: with --network rootless it is of 127.0.0.0/8, but not 127.0.0.1",
 		        n->ip);
 	inet_ntop(AF_INET, &a, n->address, sizeof n->address);
-	r = try_address(n, e);
+	do
+		r = try_address(n, e);
+	while (r == -EADDRINUSE && patience_wait(&n->publish.patience));
 	if (r == -EADDRINUSE)
 		return err_set(e, FCVM_EX_FAIL, "--ip %s: another machine has this address", n->ip);
 	if (r == -EBUSY)

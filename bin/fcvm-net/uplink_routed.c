@@ -77,7 +77,9 @@ static int wish(struct net *n, const struct in6_addr *own, struct err *e)
 		        n->ip6, text);
 	}
 	inet_ntop(AF_INET6, &a, n->address6, sizeof n->address6);
-	n->reservation = is_own(&a) ? -EADDRINUSE : reserve(n->address6);
+	do
+		n->reservation = is_own(&a) ? -EADDRINUSE : reserve(n->address6);
+	while (n->reservation == -EADDRINUSE && patience_wait(&n->publish.patience));
 	if (n->reservation == -EADDRINUSE)
 		return err_set(
 		        e, FCVM_EX_FAIL, "--ip6 %s: the address is in use on this host", n->ip6);
@@ -127,7 +129,9 @@ static int start(struct net *n, struct err *e)
 	r = index < 0 ? index : rtnl_address(&n->inside, index, AF_INET6, &own, 128);
 	snprintf(name, sizeof name, "fcvm%d", n->index);
 	index = r < 0 ? r : rtnl_index(&n->host, name);
-	r = index < 0 ? index : rtnl_route(&n->host, index, AF_INET6, &own, 128, NULL);
+	do /* the route of a machine before this one goes with its link */
+		r = index < 0 ? index : rtnl_route(&n->host, index, AF_INET6, &own, 128, NULL);
+	while (r == -EEXIST && patience_wait(&n->publish.patience));
 	errno = -r;
 	if (r < 0)
 		return err_sys(e, "cannot route %s to the machine", n->address6);

@@ -177,6 +177,9 @@ static int take_link(struct net *n, char *name, size_t size, struct err *e)
 	if (netns < 0)
 		return err_sys(e, "cannot open the network namespace");
 	n->index = one ? n->index : 0;
+	snprintf(name, size, "fcvm%d", n->index);
+	while (one && rtnl_index(&n->host, name) >= 0 && patience_wait(&n->publish.patience))
+		;
 	for (int i = 0; i < tries; i++) {
 		uint32_t chance = 0;
 

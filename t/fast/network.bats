@@ -61,6 +61,19 @@ where() { fcvm port "$name" 80/tcp | grep -m 1 -e "$1"; }
 	has "$output" "fcvm-net: --publish 127.0.0.1:$port:80: cannot listen: Address already in use"
 }
 
+@test "a port is free as soon as its VM has ended, or rm has returned" {
+	local port
+	site -p 80 >/dev/null
+	port=$(where '^127\.0\.0\.1:')
+	port=${port##*:}
+	for _ in 1 2 3 4; do
+		fcvm rm --force -t 0 "$name"
+		run -0 run_in -p "127.0.0.1:$port:80" -- true
+		run -0 site -p "$port:80"
+		lacks "$output" taken
+	done
+}
+
 @test "what is exposed is published with -P, and once only" {
 	site -P --expose 80 --expose 81/udp >/dev/null 2>&1
 	is "$(page "$(where '^127\.0\.0\.1:')")" "$name"

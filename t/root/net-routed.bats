@@ -130,6 +130,26 @@ known() {
 	refused '--ip6 2001:db8:1::2: the address is in use on this host' --network routed --ip6 2001:db8:1::2
 }
 
+@test "ports and addresses are free for the next machine as soon as one has ended or was killed" {
+	local options
+	again() {
+		run on_host fcvm-net "$@" -- true
+		is "$status $output" '0 ' "$*"
+	}
+	for options in '--ip 127.5.6.10 -p 127.0.0.1:8080:80' '--network bridged --ip 172.30.2.6 -p 127.0.0.1:8080:80' \
+		'--network routed --ip6 2001:db8:1::f00d -p 127.0.0.1:8080:80'; do
+		for _ in {1..15}; do
+			# shellcheck disable=SC2086 # words
+			again $options
+		done
+		# shellcheck disable=SC2086
+		known killed $options
+		kill -9 "$guest_pid"
+		# shellcheck disable=SC2086
+		again $options
+	done
+}
+
 @test "podman's words for networks are understood, and host is refused with the reason" {
 	for word in bridge podman; do
 		run -0 on_host fcvm-net --network "$word" --json -- true

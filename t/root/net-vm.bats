@@ -55,8 +55,9 @@ while True:
 healthy='curl -sf http://127.0.0.1/name && grep -q :0009 /proc/net/udp6'
 
 web() { # OPTION…
-	on_host timeout 200 fcvm run -d --wait healthy --name "$name" --cpus 1 --memory 512m \
-		--health-cmd "$healthy" --health-interval 1s "$@" "$image" -- sh -c "$server" >/dev/null 3>&- 4>&-
+	on_host timeout 200 fcvm run -d --wait healthy --name "$name" --cpus 1 --memory 512m --health-cmd "$healthy" \
+		--health-interval 1s "$@" "$image" -- sh -c "$server" >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- ||
+		fail "$(cat "$BATS_TEST_TMPDIR/err")"
 }
 
 page() { on_host curl -gsS -m 20 "http://$1/name"; }
@@ -76,14 +77,14 @@ answers_everywhere() {
 
 @test "rootless: nginx and a UDP server answer on the own address, localhost and HOSTIP, IPv4 and IPv6" {
 	web --network rootless -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp" \
-		-p "[2001:db8:1::2]:8081:80" -p "[2001:db8:1::2]:9010:9/udp" 2>/dev/null
+		-p "[2001:db8:1::2]:8081:80" -p "[2001:db8:1::2]:9010:9/udp"
 	answers_everywhere
 	answers '[2001:db8:1::2]:8081' 2001:db8:1::2 9010
 	is "$(in_world curl -sS -m 20 "http://$HOST4:8081/name")" "$name"
 }
 
 @test "bridged: nginx and a UDP server answer on the own addresses, localhost and HOSTIP" {
-	web --network bridged -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp" 2>/dev/null
+	web --network bridged -p 8080:80 -p 9009:9/udp -p "$HOST4:8081:80" -p "$HOST4:9010:9/udp"
 	answers_everywhere
 }
 
