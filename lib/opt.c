@@ -296,3 +296,21 @@ int opt_verb(const struct opt_spec *spec, const char *word, const char *const *v
 	return opt_usage(spec, e, "unknown verb '%s'%s%s%s", word, close ? " (did you mean '" : "",
 	        close ? close : "", close ? "'?)" : "");
 }
+
+int opt_parse_mixed(const struct opt_spec *spec, int argc, char **argv, void *target,
+        struct strv *words, struct err *e)
+{
+	int i = 1;
+
+	while (i <= argc) {
+		int at = opt_parse(spec, argc - i + 1, argv + i - 1, target, e);
+
+		if (at < 0)
+			return -1;
+		i += at - 1;
+		if (i >= argc)
+			break;
+		strv_add(words, argv[i++]);
+	}
+	return 0;
+}

@@ -53,6 +53,11 @@ struct opt_spec {
  * return -1 with e->status FCVM_EX_OK. */
 int opt_parse(const struct opt_spec *spec, int argc, char **argv, void *target, struct err *e);
 
+/* The same where options may follow words; *words, which the caller frees, gets copies of those. 0,
+ * or -1. */
+int opt_parse_mixed(const struct opt_spec *spec, int argc, char **argv, void *target,
+        struct strv *words, struct err *e);
+
 /* "fcvm-x --help" for the end of usage messages written by main. */
 int opt_usage(const struct opt_spec *spec, struct err *e, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));

@@ -11,16 +11,15 @@
 #include <stdint.h>
 
 struct tool_opts {
-	const char *tag, *name, *network, *exec;
-	bool stop, json, quiet, all, detach, rm, force, disk_only, in_place;
-	uint64_t count, limit;
-	struct strv publish, volume;
+	const char *tag;
+	bool stop, json, quiet, all, force, disk_only, in_place;
+	uint64_t limit;
 };
 
 typedef int tool_verb(
         const struct snapshots *s, const struct tool_opts *o, char **words, struct err *e);
-tool_verb tool_create, tool_ls, tool_inspect, tool_rm, tool_prune, tool_options, tool_plan,
-        tool_export, tool_import, tool_serve, tool_restore;
+tool_verb tool_create, tool_ls, tool_inspect, tool_rm, tool_prune, tool_export, tool_import,
+        tool_serve, tool_restore;
 
 /* The one word of a verb that takes one; NULL with e filled. */
 const char *tool_word(char **words, const char *verb, const char *what, struct err *e);

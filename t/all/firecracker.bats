@@ -21,7 +21,7 @@ teardown() { kill_all; }
 	first=$machine
 	# It is saved all the same.
 	run -0 fcvm-snapshot create first --tag cold
-	fcvm-snapshot plan --name second warm >"$BATS_TEST_TMPDIR/second.plan"
+	fcvm-clone plan --name second warm >"$BATS_TEST_TMPDIR/second.plan"
 	FAKEFC_GUEST=stay-lost run --separate-stderr timeout 100 fcvm-boot run --snapshot warm \
 		--plan "$BATS_TEST_TMPDIR/second.plan" 3>&-
 	refused 'the guest did not come up in time'

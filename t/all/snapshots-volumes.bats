@@ -152,7 +152,7 @@ lines() {
 	is "$stderr" "fcvm-snapshot: the snapshot other cannot be exported: the volume at /data is $SHARE of this host"
 	[[ ! -e $BATS_TEST_TMPDIR/archive ]]
 	run --separate-stderr -125 fcvm snapshot run other -v /tmp:/more --rm --exec true
-	is "$stderr" 'fcvm-snapshot: --volume /tmp:/more: a clone has the volumes of the VM that was saved, and no others'
+	is "$stderr" 'fcvm-clone: --volume /tmp:/more: a clone has the volumes of the VM that was saved, and no others'
 	mv "$SHARE" "$SHARE.away"
 	run --separate-stderr -125 fcvm snapshot run other --rm --name clone --exec true
 	is "$stderr" "fcvm-vol: the volume's source $SHARE: No such file or directory"

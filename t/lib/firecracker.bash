@@ -111,7 +111,7 @@ start_plain() { # NAME
 	start "$1" --no-snapshot --plan "$plan" --image "$image"
 }
 clone() { # NAME TAG
-	fcvm-snapshot plan --name "$1" "$2" >"$BATS_TEST_TMPDIR/$1.plan"
+	fcvm-clone plan --name "$1" "$2" >"$BATS_TEST_TMPDIR/$1.plan"
 	start "$1" --snapshot "$2" --plan "$BATS_TEST_TMPDIR/$1.plan"
 }
 

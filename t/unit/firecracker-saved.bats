@@ -196,7 +196,7 @@ requested() { [[ $(requests | tail -1) == "$1" ]]; }
 	start_plain first
 	run -0 fcvm-snapshot create first --tag warm
 	stop first "$machine"
-	fcvm-snapshot plan --name second warm >"$plan"
+	fcvm-clone plan --name second warm >"$plan"
 	run --separate-stderr fcvm-boot run --snapshot warm --plan "$plan"
 	refused "FCVM_PAGER: $ROOT/build/bin/fcvm-mem failed (status 102): fcvm-mem: no server at $FCVM_PAGER"
 	pager "$(template)/memory"

@@ -1,11 +1,8 @@
-/* SPDX-License-Identifier: MIT
- * What `fcvm snapshot run` is made of: the options as shell assignments, and the plan of a clone.
- */
+/* SPDX-License-Identifier: MIT */
+#include "clone_tool.h"
 #include "cleanup.h"
-#include "json.h"
 #include "name.h"
 #include "shquote.h"
-#include "snapshot_tool.h"
 #include "status.h"
 
 #include <stdio.h>
@@ -34,7 +31,7 @@ static bool contains(const struct strv *list, const char *word)
 	return false;
 }
 
-static void publish(const json_t *meta, const struct tool_opts *o, struct strv *args)
+static void publish(const json_t *meta, const struct clone_opts *o, struct strv *args)
 {
 	auto_strv struct strv seen = {0};
 	const json_t *port;
@@ -55,7 +52,7 @@ static void publish(const json_t *meta, const struct tool_opts *o, struct strv *
 	}
 }
 
-static int check(const struct tool_opts *o, struct err *e)
+int clone_check(const struct clone_opts *o, struct err *e)
 {
 	if (o->volume.n)
 		return err_set(e, FCVM_EX_USAGE,
@@ -75,28 +72,22 @@ static int check(const struct tool_opts *o, struct err *e)
 	return 0;
 }
 
-/* The options that `fcvm run` would have for such a machine. */
-int tool_options(const struct snapshots *s, const struct tool_opts *o, char **words, struct err *e)
+int clone_options(const struct snapshot *s, const struct clone_opts *o, struct err *e)
 {
-	const char *tag = tool_word(words, "run", "snapshot's tag", e);
+	const json_t *machine = json_object_get(s->meta, "machine");
+	bool network = json_is_true(json_object_get(machine, "network"));
+	bool disk = snapshot_is_disk(s->meta);
 	auto_strv struct strv args = {0};
-	struct snapshot found;
 	char count[24];
-	bool network, volumes, disk;
 
-	if (!tag || check(o, e) < 0 || snapshots_find(s, tag, &found, e) < 0)
-		return -1;
-	network = json_is_true(json_object_get(json_object_get(found.meta, "machine"), "network"));
-	disk = snapshot_is_disk(found.meta);
 	/* One that boots may have what the other had not. */
 	network |= disk && (o->publish.n || o->network);
-	if (!network && (o->publish.n || (o->network && strcmp(o->network, "none") != 0))) {
-		snapshot_close(&found);
+	if (!network && (o->publish.n || (o->network && strcmp(o->network, "none") != 0)))
 		return err_set(e, FCVM_EX_USAGE,
-		        "the snapshot %s has no network interface, so its clones have none", tag);
-	}
+		        "the snapshot %s has no network interface, so its clones have none",
+		        o->tag);
 	if (network)
-		publish(found.meta, o, &args);
+		publish(s->meta, o, &args);
 	if (!network || o->network)
 		strv_addl(&args, "--network", network ? o->network : "none", NULL);
 	if (o->name)
@@ -105,60 +96,14 @@ int tool_options(const struct snapshots *s, const struct tool_opts *o, char **wo
 		strv_add(&args, "--detach");
 	if (o->rm)
 		strv_add(&args, "--rm");
-	volumes = json_array_size(json_object_get(found.meta, "volumes")) > 0;
-	snapshot_close(&found);
 	snprintf(count, sizeof count, "%llu", (unsigned long long)o->count);
-	shquote_assign(stdout, "tag", tag);
+	shquote_assign(stdout, "tag", o->tag);
 	shquote_assign(stdout, "count", count);
 	shquote_assign(stdout, "exec", o->exec);
 	shquote_assign(stdout, "has_network", network && !disk ? "1" : "0");
-	shquote_assign(stdout, "has_volumes", volumes ? "1" : "0");
+	shquote_assign(stdout, "has_volumes",
+	        json_array_size(json_object_get(s->meta, "volumes")) > 0 ? "1" : "0");
 	shquote_assign(stdout, "clone_rm", o->rm ? "1" : "0");
 	shquote_assign_list(stdout, "run_args", &args);
-	return FCVM_EX_OK;
-}
-
-/* What was called after the VM is called after the clone. */
-static void rename_in_env(json_t *env, const char *old, const char *name)
-{
-	auto_free char *was = xasprintf("HOSTNAME=%s", old);
-	auto_free char *is = xasprintf("HOSTNAME=%s", name);
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(env, i, v)
-	{
-		const char *text = json_string_value(v);
-
-		if (text && !strcmp(text, was))
-			json_array_set_new(env, i, json_string(is));
-	}
-}
-
-int tool_plan(const struct snapshots *s, const struct tool_opts *o, char **words, struct err *e)
-{
-	const char *tag = tool_word(words, "plan", "snapshot's tag", e), *old, *host;
-	struct snapshot found;
-	json_t *plan;
-
-	if (!tag)
-		return -1;
-	if (!o->name || !name_valid(o->name))
-		return err_set(e, FCVM_EX_USAGE, "plan needs --name");
-	if (snapshots_find(s, tag, &found, e) < 0)
-		return -1;
-	plan = found.plan;
-	old = json_string_value(json_object_get(plan, "name"));
-	host = json_string_value(json_object_get(plan, "hostname"));
-	if (old && host && !strcmp(old, host)) {
-		rename_in_env(
-		        json_object_get(json_object_get(plan, "process"), "env"), old, o->name);
-		json_object_set_new(plan, "hostname", json_string(o->name));
-	}
-	json_object_set_new(plan, "name", json_string(o->name));
-	json_object_set_new(json_object_get(plan, "fcvm"), "remove", json_boolean(o->rm));
-	json_object_set(plan, "snapshot", json_object_get(found.meta, "id"));
-	json_print(plan);
-	snapshot_close(&found);
-	return FCVM_EX_OK;
+	return 0;
 }
