@@ -2,14 +2,13 @@
 #include "sha256.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <stdio.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct sha256 {
-	EVP_MD_CTX *ctx;
+	struct sha256_ctx ctx;
 };
 
 struct sha256 *sha256_begin(void)
@@ -18,27 +17,26 @@ struct sha256 *sha256_begin(void)
 
 	if (!h)
 		abort();
-	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx || !EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
-		abort();
+	sha256_init(&h->ctx);
 	return h;
 }
 
 void sha256_add(struct sha256 *h, const void *data, size_t n)
 {
-	if (!EVP_DigestUpdate(h->ctx, data, n))
-		abort();
+	sha256_update(&h->ctx, n, data);
 }
 
 void sha256_end(struct sha256 *h, char hex[SHA256_HEX])
 {
-	unsigned char raw[EVP_MAX_MD_SIZE];
+	static const char digits[] = "0123456789abcdef";
+	uint8_t raw[SHA256_DIGEST_SIZE];
 
-	if (!EVP_DigestFinal_ex(h->ctx, raw, NULL))
-		abort();
-	for (int i = 0; i < 32; i++)
-		snprintf(hex + (size_t)2 * i, 3, "%02x", raw[i]);
-	EVP_MD_CTX_free(h->ctx);
+	sha256_digest(&h->ctx, sizeof raw, raw);
+	for (size_t i = 0; i < sizeof raw; i++) {
+		hex[2 * i] = digits[raw[i] >> 4];
+		hex[2 * i + 1] = digits[raw[i] & 15];
+	}
+	hex[2 * sizeof raw] = 0;
 	free(h);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * SHA-256 as libcrypto has it (FIPS 180-4), and digests as OCI writes them: "sha256:" + 64 hex. */
+ * SHA-256 as Nettle has it (FIPS 180-4), and digests as OCI writes them: "sha256:" + 64 hex. */
 #ifndef FCVM_SHA256_H
 #define FCVM_SHA256_H
 

@@ -7,7 +7,7 @@
 #include "xio.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <nettle/base64.h>
 #include <string.h>
 
 #define CREDS_MAX 4096
@@ -39,6 +39,7 @@ char *creds_authfile(const char *file, const char *name, const char *dir, struct
 	auto_free char *host = strndup(name, strcspn(name, "/"));
 	auto_free char *path = xasprintf("%s/auth.json", dir);
 	auto_json json_t *doc = NULL;
+	size_t size;
 	int r;
 
 	if (!host || !*host) {
@@ -47,7 +48,9 @@ char *creds_authfile(const char *file, const char *name, const char *dir, struct
 	}
 	if (read_creds(file, text, e) < 0)
 		return NULL;
-	EVP_EncodeBlock((unsigned char *)code, (unsigned char *)text, (int)strlen(text));
+	size = strlen(text);
+	base64_encode_raw(code, size, (const uint8_t *)text);
+	code[BASE64_ENCODE_RAW_LENGTH(size)] = 0;
 	explicit_bzero(text, sizeof text);
 	doc = json_pack("{s:{s:{s:s}}}", "auths", host, "auth", code);
 	explicit_bzero(code, sizeof code);
