@@ -18,10 +18,13 @@
 #include <stdbool.h>
 
 #define CONTAINER_CHANNEL 1
+#define CLONE_WORDS       2
+#define CLONE_COVERS      3
 
 struct agent {
 	struct loop loop;
-	int port; /* /dev/vportNpM of the port named fcvm.agent, non-blocking */
+	int port;   /* /dev/vportNpM of the port named fcvm.agent, non-blocking */
+	int random; /* /dev/urandom: a machine that is resumed opens nothing for it */
 	struct watch port_watch;
 	struct watch signal_watch;
 	struct watch stage_watch;
@@ -42,19 +45,25 @@ struct agent {
 		int64_t until_ms;
 	} pausing;
 	struct freeze {
-		struct hold *hold; /* NULL: nothing is held */
-		cpu_set_t cpus;    /* the agent's when it is not */
+		bool held;         /* everything but the agent */
+		struct hold *hold; /* NULL: nothing was so far */
+		cpu_set_t cpus;    /* the agent's when nothing is */
 		char *rt_runtime;  /* the setting then; NULL: there is none */
 		struct kworkers workers;
 		bool can_end_tcp;
-		/* A process in the container's namespaces that waits to be told what a clone is
-		 * called (clone.h), and what it will put there. pid 0: there is none. */
+		/* Waits in the container (standby.h) to be told what a clone is called, and what it
+		 * will put there. pid 0: there is none. */
 		struct standby {
 			pid_t pid;
 			int sock;
-			int files[2], mounts[2];
+			char *words[CLONE_WORDS];
+			int mounts[CLONE_COVERS];
+			int ours[3];    /* the agent's ends of its streams; -1 for its input */
+			bool in_cgroup; /* the container's: it can be one of its processes */
+			bool stays;     /* to become a command */
 		} standby;
-		bool disk; /* only the scratch disk is */
+		bool disk;         /* only the scratch disk is */
+		int64_t settle_ms; /* clock_ms(): see agent_settle_due(); 0: nothing is left */
 	} freeze;
 	struct waking {
 		json_t *message; /* RESUME, while the host is asked for its time; else NULL */
@@ -96,7 +105,7 @@ uint64_t agent_oom_kills(void);
 
 /* resume.c */
 void agent_set_clock(const json_t *message);
-int agent_reseed(const json_t *message, struct err *e);
+int agent_reseed(const struct agent *a, const json_t *message, struct err *e);
 int agent_resume(struct agent *a, const json_t *message, struct err *e);
 /* Says READY as soon as the machine can be saved. */
 int agent_template(struct agent *a, const json_t *message, struct err *e);

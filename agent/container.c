@@ -3,11 +3,11 @@
  * reported once and truthfully. */
 #include "agent.h"
 #include "cleanup.h"
-#include "clone.h"
 #include "exec.h"
 #include "interface.h"
 #include "json.h"
 #include "meminfo.h"
+#include "standby.h"
 #include "status.h"
 #include "strv.h"
 #include "xio.h"
@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 static void cgroup_set(const char *file, uint64_t a, uint64_t b)
@@ -87,7 +88,7 @@ static int start_with_pipes(struct agent *a, const char *text, bool interactive,
 		return -1;
 	if (stream_pipe(false, &out, &c_out, e) < 0 || stream_pipe(false, &err_out, &c_err, e) < 0)
 		return -1;
-	if (stage_start(&a->stage, text, strlen(text), (int[3]){c_in, c_out, c_err}, e) < 0)
+	if (stage_start(a->stage.sock, text, strlen(text), (int[3]){c_in, c_out, c_err}, e) < 0)
 		return -1;
 	return session_streams(
 	        &a->container, steal_fd(&in), steal_fd(&out), steal_fd(&err_out), false);
@@ -144,7 +145,7 @@ int agent_plan(struct agent *a, const json_t *message, struct err *e)
 		a->rows = (unsigned short)json_integer_value(json_object_get(message, "rows"));
 		a->cols = (unsigned short)json_integer_value(json_object_get(message, "cols"));
 		a->interactive = json_is_true(json_object_get(own, "interactive"));
-		if (stage_start(&a->stage, text, strlen(text), NULL, e) < 0)
+		if (stage_start(a->stage.sock, text, strlen(text), NULL, e) < 0)
 			return -1;
 	} else if (start_with_pipes(a, text, json_is_true(json_object_get(own, "interactive")), e) <
 	           0) {
@@ -193,13 +194,16 @@ void agent_signal_container(struct agent *a, int sig)
 
 void agent_reap(struct agent *a)
 {
+	struct signalfd_siginfo si;
 	pid_t pid;
 	int ws;
 
+	while (read(a->signal_watch.fd, &si, sizeof si) == sizeof si)
+		;
 	exec_news(a);
 	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
 		if (pid == a->stage.pid) {
-			clone_dismiss(a);
+			standby_dismiss(a);
 			session_exited(&a->container, ws);
 		} else if (!volumes_reaped(&a->volumes, pid) && !exec_reaped(a, pid, ws)) {
 			exec_news(a); /* its pid may be told only now */

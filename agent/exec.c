@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec.h"
 #include "cleanup.h"
-#include "fds.h"
+#include "join.h"
 #include "json.h"
 #include "status.h"
 #include "strv.h"
@@ -87,34 +87,31 @@ static void kill_session(pid_t leader)
 	}
 }
 
-/* "P" and the pid, sent by the process that forked ours. */
-static bool take_pid(struct exec *x, const char *text, ssize_t n)
+static void have_pid(struct exec *x, pid_t pid)
 {
-	if (n != 1 + sizeof(pid_t) || text[0] != 'P')
-		return false;
-	memcpy(&x->s.pid, text + 1, sizeof(pid_t));
+	x->s.pid = pid;
 	if (x->closed)
-		kill_session(x->s.pid);
+		kill_session(pid);
 	else if (x->kill_sig)
-		kill(x->s.pid, x->kill_sig);
-	return true;
+		kill(pid, x->kill_sig);
 }
 
 static void news(void *ctx, uint32_t events)
 {
 	struct exec *x = ctx;
-	char text[1 + sizeof(pid_t) + 1];
+	char text[JOIN_PID_SIZE + 1];
 	int master = -1;
 	struct err e;
 
 	(void)events;
 	if (!x->s.pid) {
-		ssize_t n = recv(x->sock, text, sizeof text, MSG_PEEK);
+		pid_t pid = join_pid(text, recv(x->sock, text, sizeof text, MSG_PEEK));
 
-		if (n > 0 && text[0] == 'P')
-			take_pid(x, text, recv(x->sock, text, sizeof text, 0));
-		if (n > 0 && text[0] == 'P')
+		if (pid > 0) {
+			(void)!recv(x->sock, text, sizeof text, 0);
+			have_pid(x, pid);
 			return;
+		}
 	}
 	switch (stage_news(x->sock, &master, &e)) {
 	case STAGE_NONE:
@@ -161,7 +158,7 @@ static int start(struct exec *x, const json_t *request, struct err *e)
 	x->interactive = json_is_true(json_object_get(request, "interactive"));
 	x->rows = (unsigned short)json_integer_value(json_object_get(request, "rows"));
 	x->cols = (unsigned short)json_integer_value(json_object_get(request, "cols"));
-	if (exec_start(x->agent, request, &x->sock, ours, e) < 0)
+	if (exec_start(x->agent, request, &x->sock, &x->s.pid, ours, e) < 0)
 		return -1;
 	if (loop_add(x->s.loop, &x->watch, x->sock, EPOLLIN, news, x) < 0)
 		return err_sys(e, "cannot watch the process");

@@ -26,9 +26,10 @@ void exec_lose_all(struct agent *a);
 /* The wire has room again. */
 void exec_resume(struct agent *a);
 
-/* exec_start.c: forks the process of the request. *sock: where its news come from (stage_news(),
- * and first 'P' with its pid). ours: the agent's ends of its pipes, -1 with a terminal. */
-int exec_start(struct agent *a, const json_t *request, int *sock, int ours[3], struct err *e);
+/* exec_start.c: the process of the request. *sock: where its news come from (stage_news(), and
+ * first join_pid() where *pid is 0). ours: the agent's ends of its pipes, -1 with a terminal. */
+int exec_start(
+        struct agent *a, const json_t *request, int *sock, pid_t *pid, int ours[3], struct err *e);
 /* The process object of the runtime specification: the container's own, changed as asked. */
 json_t *exec_process(const json_t *plan, const json_t *request, struct err *e);
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * From a request to a process in the container's namespaces: setns(2), then a fork whose parent is
- * the agent (CLONE_PARENT), because a PID namespace holds only processes forked after joining it.
- */
+ * From a request to a process in the container's namespaces. */
 #include "cleanup.h"
 #include "exec.h"
 #include "fds.h"
+#include "join.h"
 #include "json.h"
+#include "standby.h"
 #include "status.h"
 #include "strv.h"
 #include "xio.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -27,7 +25,7 @@
 #define VM_PATH   "PATH=/initrd/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* The descriptors of a process on its way into the container. */
-enum { SOCK_FD = 3, TOOLS_FD, GO_FD, TELL_FD, PID_FD, LAST_FD = PID_FD };
+enum { SOCK_FD = 3, TOOLS_FD, GO_FD, TELL_FD, PID_FD };
 
 static json_t *all_caps(void)
 {
@@ -175,26 +173,17 @@ struct job {
  * fixed numbers, and no others. Neither it nor what it forks may be looked into from there. */
 static int settle(const struct job *j, struct err *e)
 {
-	const int want[] = {j->sock, j->tools, j->go[0], j->go[1], j->pidfd};
-	int high[LAST_FD + 1 - SOCK_FD];
+	const int want[] = {
+	        [SOCK_FD - 3] = j->sock, j->tools, j->go[0], j->go[1], [PID_FD - 3] = j->pidfd};
+	int r;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-		high[i] = want[i] < 0 ? -1 : fcntl(want[i], F_DUPFD_CLOEXEC, LAST_FD + 1);
-		if (want[i] >= 0 && high[i] < 0)
-			return err_sys(e, "cannot set up the descriptors");
-	}
 	for (int i = 0; i < 3; i++)
 		if (j->stdio[i] >= 0 && dup2(j->stdio[i], i) < 0)
 			return err_sys(e, "cannot set up descriptor %d", i);
-	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-		if (high[i] < 0)
-			close(SOCK_FD + (int)i);
-		else if (dup3(high[i], SOCK_FD + (int)i, O_CLOEXEC) < 0)
-			return err_sys(e, "cannot set up the descriptors");
-	}
-	close_range(LAST_FD + 1, ~0U, 0);
-	return 0;
+	r = fds_settle(want, sizeof want / sizeof *want);
+	errno = -r;
+	return r < 0 ? err_sys(e, "cannot set up the descriptors") : 0;
 }
 
 static void __attribute__((noreturn)) become(const struct job *j)
@@ -218,35 +207,16 @@ static void __attribute__((noreturn)) become(const struct job *j)
 	stage_fail(SOCK_FD, &e);
 }
 
-/* In the intermediate process. */
 static void __attribute__((noreturn)) join_and_fork(const struct job *j)
 {
-	const int ns = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
-	struct clone_args args = {.flags = CLONE_PARENT};
-	char told[1 + sizeof(pid_t)] = "P";
 	struct err e;
-	pid_t pid;
 
 	if (settle(j, &e) < 0)
 		stage_fail(j->sock, &e);
 	if (stage_mortal(&e) < 0 || (j->pidfd < 0 && vm_terminals(&e) < 0))
 		stage_fail(SOCK_FD, &e);
-	if (j->pidfd >= 0 && setns(PID_FD, ns) < 0) {
-		if (errno == ESRCH)
-			err_set(&e, FCVM_EX_FAIL, "the container has ended");
-		else
-			err_sys(&e, "cannot enter the container");
-		stage_fail(SOCK_FD, &e);
-	}
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-	if (pid == 0)
+	if (join_fork_second(j->pidfd < 0 ? -1 : PID_FD, SOCK_FD) == 0)
 		become(j);
-	if (pid < 0) {
-		err_sys(&e, "cannot start the process");
-		stage_fail(SOCK_FD, &e);
-	}
-	memcpy(told + 1, &pid, sizeof pid);
-	fds_send(SOCK_FD, told, sizeof told, NULL, 0);
 	(void)!write(TELL_FD, "", 1);
 	_exit(0);
 }
@@ -280,17 +250,20 @@ static void release(struct job *j)
 	json_decref(j->process);
 }
 
-static int find_container(struct agent *a, struct job *j, struct err *e)
+static int can_enter(const struct agent *a, struct err *e)
 {
 	if (!a->container.pid || a->container.exited || a->stage.sock >= 0)
 		return err_set(e, FCVM_EX_FAIL, "the container is not running");
 	if (a->paused)
 		return err_set(e, FCVM_EX_FAIL, "the container is paused");
+	return 0;
+}
+
+static int find_container(const struct agent *a, struct job *j, struct err *e)
+{
 	j->pidfd = (int)syscall(SYS_pidfd_open, a->container.pid, 0);
 	j->cgroup = open(STAGE_CGROUP, O_PATH | O_CLOEXEC);
-	if (j->pidfd < 0 || j->cgroup < 0)
-		return err_sys(e, "cannot find the container");
-	return 0;
+	return j->pidfd < 0 || j->cgroup < 0 ? err_sys(e, "cannot find the container") : 0;
 }
 
 /* The agent's tools as a sealed copy: what runs in the container can be opened from there through
@@ -314,17 +287,42 @@ static int open_tools(struct agent *a, struct err *e)
 
 static int launch(struct job *j, struct err *e)
 {
-	struct clone_args args = {.flags = j->cgroup >= 0 ? CLONE_INTO_CGROUP : 0,
-	        .exit_signal = SIGCHLD,
-	        .cgroup = (uint64_t)(j->cgroup >= 0 ? j->cgroup : 0)};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	pid_t pid = join_fork_first(j->cgroup);
 
 	if (pid == 0)
 		join_and_fork(j);
 	return pid < 0 ? err_sys(e, "cannot start a process") : 0;
 }
 
-int exec_start(struct agent *a, const json_t *request, int *sock, int ours[3], struct err *e)
+static int start(struct agent *a, struct job *j, int *sock, struct err *e)
+{
+	int pair[2];
+
+	if (!json_is_true(json_object_get(j->request, "vm")) && find_container(a, j, e) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	        pipe2(j->go, O_CLOEXEC) < 0)
+		return err_sys(e, "cannot make a socket pair");
+	j->sock = pair[1];
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	*sock = pair[0];
+	return launch(j, e);
+}
+
+/* Whether the standby can be it, which is somebody already. */
+static bool is_plain(const json_t *request)
+{
+	static const char *const others[] = {"vm", "tool", "privileged"};
+	const char *user = json_string_value(json_object_get(request, "user"));
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (json_is_true(json_object_get(request, others[i])))
+			return false;
+	return !user || !*user;
+}
+
+int exec_start(
+        struct agent *a, const json_t *request, int *sock, pid_t *pid, int ours[3], struct err *e)
 {
 	struct job j = {.request = request,
 	        .tools = -1,
@@ -336,28 +334,25 @@ int exec_start(struct agent *a, const json_t *request, int *sock, int ours[3], s
 	bool interactive = json_is_true(json_object_get(request, "interactive"));
 	bool vm = json_is_true(json_object_get(request, "vm"));
 	bool tool = json_is_true(json_object_get(request, "tool"));
-	int pair[2], r = -1;
+	bool tty = json_is_true(json_object_get(request, "tty"));
+	bool ready, pipes;
+	int r = -1;
 
-	if (!vm && find_container(a, &j, e) < 0)
+	*pid = 0;
+	if (!vm && can_enter(a, e) < 0)
 		goto out;
 	if ((vm || tool) && open_tools(a, e) < 0)
 		goto out;
 	j.tools = vm || tool ? a->tools : -1;
 	j.process = exec_process(a->plan, request, e);
-	if (!j.process)
+	ready = standby_waits(a) && is_plain(request);
+	pipes = !tty && !(ready && !interactive);
+	if (!j.process || (pipes && make_pipes(interactive, &j, ours, e) < 0))
 		goto out;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
-	        pipe2(j.go, O_CLOEXEC) < 0) {
-		err_sys(e, "cannot make a socket pair");
-		goto out;
-	}
-	j.sock = pair[1];
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*sock = pair[0];
-	if (!json_is_true(json_object_get(request, "tty")) &&
-	        make_pipes(interactive, &j, ours, e) < 0)
-		goto out;
-	r = launch(&j, e);
+	if (ready)
+		r = standby_exec(a, j.process, pipes ? j.stdio : NULL, ours, sock, pid, e);
+	else
+		r = start(a, &j, sock, e);
 out:
 	release(&j);
 	for (int i = 0; r < 0 && i < 3; i++) {

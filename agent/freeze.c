@@ -14,6 +14,7 @@
 #include "early.h"
 #include "exec.h"
 #include "interface.h"
+#include "standby.h"
 #include "status.h"
 #include "xio.h"
 
@@ -33,15 +34,17 @@
 
 #define TIME_TRIES   10 /* to know the host's time as well as this: */
 #define TIME_GOOD_NS 20000000
+#define SETTLE_MS    500   /* a clone has then begun what it was started for */
 #define HOLD_MS      20000 /* for all CPUs to be held, on a host that is busy */
 #define RT_RUNTIME   "/proc/sys/kernel/sched_rt_runtime_us"
 #define RT_NO_LIMIT  "-1"
 #define RT_MAX       32 /* bytes of that text */
 
-/* Shared with the processes that hold the other CPUs. */
+/* Shared with the processes that hold the CPUs. */
 struct hold {
-	int held;
-	int release;
+	int released;
+	int held, started; /* processes that do, and that there are */
+	pid_t pids[CPU_SETSIZE];
 };
 
 static int set_cpu(pid_t pid, int cpu)
@@ -79,34 +82,45 @@ static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own
 	if ((!own && set_cpu(0, cpu) < 0) || set_priority(0, 1) < 0)
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
-	while (!__atomic_load_n(&h->release, __ATOMIC_SEQ_CST))
+	while (!__atomic_load_n(&h->released, __ATOMIC_SEQ_CST))
 		cpu_relax();
-	_exit(0);
+	for (;;)
+		pause();
 }
 
 static void let_go(struct freeze *z)
 {
 	struct sched_param p = {0};
 
-	if (!z->hold)
+	if (!z->held)
 		return;
-	__atomic_store_n(&z->hold->release, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&z->hold->released, 1, __ATOMIC_SEQ_CST);
 	sched_setscheduler(0, SCHED_OTHER, &p);
-	if (CPU_COUNT(&z->cpus) > 1)
-		sched_setaffinity(0, sizeof z->cpus, &z->cpus);
+	for (size_t i = 0; CPU_COUNT(&z->cpus) > 1 && i < 2; i++)
+		if (i == 0 || z->standby.pid)
+			sched_setaffinity(i ? z->standby.pid : 0, sizeof z->cpus, &z->cpus);
+	kworkers_lower(&z->workers);
+	z->held = false;
+}
+
+/* What can wait after that: who held the processors sleeps until then. */
+static void settle(struct freeze *z)
+{
+	z->settle_ms = 0;
+	for (int i = 0; z->hold && i < z->hold->started; i++)
+		kill(z->hold->pids[i], SIGKILL);
+	if (z->hold)
+		z->hold->started = 0;
 	if (z->rt_runtime)
 		write_existing(RT_RUNTIME, z->rt_runtime);
 	free(z->rt_runtime);
 	z->rt_runtime = NULL;
-	kworkers_lower(&z->workers);
-	munmap(z->hold, sizeof *z->hold);
-	z->hold = NULL;
 }
 
 static int hold_cpus(struct freeze *z, int own)
 {
 	int64_t until = clock_ms() + HOLD_MS;
-	int started = 0;
+	struct hold *h = z->hold;
 
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		pid_t pid;
@@ -115,12 +129,12 @@ static int hold_cpus(struct freeze *z, int own)
 			continue;
 		pid = fork();
 		if (pid == 0)
-			hold_cpu(z->hold, cpu, cpu == own);
+			hold_cpu(h, cpu, cpu == own);
 		if (pid < 0)
 			return -1;
-		started++;
+		h->pids[h->started++] = pid;
 	}
-	while (__atomic_load_n(&z->hold->held, __ATOMIC_SEQ_CST) < started) {
+	while (__atomic_load_n(&h->held, __ATOMIC_SEQ_CST) < h->started) {
 		if (clock_ms() > until) {
 			errno = ETIMEDOUT;
 			return -1;
@@ -135,12 +149,16 @@ static int hold_all(struct freeze *z, bool workers, struct err *e)
 	int own = -1;
 	size_t n;
 
-	z->hold = mmap(
-	        NULL, sizeof *z->hold, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (z->hold == MAP_FAILED) {
-		z->hold = NULL;
-		return err_sys(e, "cannot hold the machine");
+	if (!z->hold) {
+		void *p = mmap(NULL, sizeof *z->hold, PROT_READ | PROT_WRITE,
+		        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			return err_sys(e, "cannot hold the machine");
+		z->hold = p;
 	}
+	z->hold->released = z->hold->held = 0;
+	z->held = true;
 	CPU_ZERO(&z->cpus);
 	if (sched_getaffinity(0, sizeof z->cpus, &z->cpus) == 0)
 		for (own = 0; own < CPU_SETSIZE - 1 && !CPU_ISSET((size_t)own, &z->cpus);)
@@ -151,6 +169,7 @@ static int hold_all(struct freeze *z, bool workers, struct err *e)
 	        hold_cpus(z, own) < 0) {
 		err_sys(e, "cannot hold the machine's processors");
 		let_go(z);
+		settle(z);
 		return -1;
 	}
 	return 0;
@@ -189,26 +208,38 @@ void agent_freeze(struct agent *a, bool disk)
 	const char *why = hindrance(a);
 	struct err e;
 
-	if (a->freeze.hold || a->freeze.disk) /* the host broke the rules; it gets one answer */
+	if (a->freeze.held || a->freeze.disk) /* the host broke the rules; it gets one answer */
 		return;
+	settle(&a->freeze);
 	if (!why && disk) {
 		why = freeze_disk(&a->freeze, &e);
 	} else if (!why) {
 		tcdrain(STDERR_FILENO); /* the console */
 		/* What is missing for it would be loaded by a process that gets no turn later. */
-		a->freeze.can_end_tcp = tcp_can_end();
-		if (clone_prepare(a, &e) < 0 || volumes_rest(&a->volumes, &e) < 0 ||
-		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0) {
+		a->freeze.can_end_tcp = interface_exists() && tcp_can_end();
+		if (standby_start(a, &e) < 0 || volumes_rest(&a->volumes, &e) < 0 ||
+		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0)
 			why = e.text;
+		/* Who has ended is not left to each clone. */
+		agent_reap(a);
+		if (!why && standby_check(a, &e) < 0)
+			why = e.text;
+		if (why)
 			agent_unfreeze(a);
-		}
 	}
 	agent_send(a, json_pack("{s:s, s:s*}", "type", "FROZEN", "error", why));
 }
 
 bool agent_is_frozen(const struct agent *a)
 {
-	return a->freeze.hold != NULL;
+	return a->freeze.held;
+}
+
+static void go_on(struct agent *a)
+{
+	let_go(&a->freeze);
+	volumes_go_on(&a->volumes, false);
+	volumes_calm(&a->volumes);
 }
 
 void agent_unfreeze(struct agent *a)
@@ -216,9 +247,9 @@ void agent_unfreeze(struct agent *a)
 	if (a->freeze.disk)
 		scratch(FITHAW);
 	a->freeze.disk = false;
-	let_go(&a->freeze);
-	volumes_go_on(&a->volumes, false);
-	volumes_calm(&a->volumes);
+	go_on(a);
+	settle(&a->freeze);
+	standby_dismiss(a);
 }
 
 static void ask_time(struct agent *a)
@@ -240,8 +271,24 @@ static int wake(struct agent *a, const json_t *message, struct err *e)
 		agent_send(a, json_pack("{s:s, s:b}", "type", "RESUMED", "paused", (int)a->paused));
 		session_rejoin(&a->container);
 	}
-	agent_unfreeze(a);
+	go_on(a);
+	a->freeze.settle_ms = clock_ms() + SETTLE_MS;
 	return r < 0 ? -1 : interface_apply(a->plan, &a->mtu, e);
+}
+
+int agent_settle_left(const struct agent *a)
+{
+	int64_t left = a->freeze.settle_ms - clock_ms();
+
+	return a->freeze.settle_ms == 0 ? -1 : left < 0 ? 0 : (int)left;
+}
+
+void agent_settle_due(struct agent *a)
+{
+	if (a->freeze.settle_ms == 0 || clock_ms() < a->freeze.settle_ms)
+		return;
+	settle(&a->freeze);
+	standby_dismiss(a);
 }
 
 /* RESUME has been under way for as long as an emulated machine took to wake up. */
@@ -249,8 +296,9 @@ int agent_wake_as_clone(struct agent *a, const json_t *message, struct err *e)
 {
 	if (!agent_is_frozen(a) || a->waking.message)
 		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be cloned");
-	a->waking = (struct waking){
-	        .message = json_deep_copy(message), .least_ns = INT64_MIN, .most_ns = INT64_MAX};
+	a->waking = (struct waking){.message = json_incref((json_t *)message),
+	        .least_ns = INT64_MIN,
+	        .most_ns = INT64_MAX};
 	ask_time(a);
 	return 0;
 }

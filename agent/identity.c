@@ -217,6 +217,18 @@ static int drop_bounding(uint64_t keep, struct err *e)
 	return 0;
 }
 
+int identity_limit(const struct identity *id, const void *process_json, struct err *e)
+{
+	const json_t *process = process_json;
+	const json_t *caps = json_object_get(process, "capabilities");
+
+	if (drop_bounding(cap_mask(json_object_get(caps, "bounding")), e) < 0)
+		return -1;
+	return setgroups(id->n_groups, id->groups) < 0
+	               ? err_sys(e, "cannot have the groups of user %u", id->uid)
+	               : 0;
+}
+
 int identity_assume(const struct identity *id, const void *process_json, struct err *e)
 {
 	const json_t *process = process_json;
@@ -224,12 +236,9 @@ int identity_assume(const struct identity *id, const void *process_json, struct 
 
 	if (set_rlimits(json_object_get(process, "rlimits"), e) < 0)
 		return -1;
-	if (drop_bounding(cap_mask(json_object_get(caps, "bounding")), e) < 0)
-		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "cannot keep capabilities");
-	if (setgroups(id->n_groups, id->groups) < 0 || setresgid(id->gid, id->gid, id->gid) < 0 ||
-	        setresuid(id->uid, id->uid, id->uid) < 0)
+	if (setresgid(id->gid, id->gid, id->gid) < 0 || setresuid(id->uid, id->uid, id->uid) < 0)
 		return err_sys(e, "cannot become user %u:%u", id->uid, id->gid);
 	if (set_caps(caps, e) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
+#include <net/if.h>
 
 #define INTERFACE "eth0"
 #define MTU       1500 /* unless the plan has another */
@@ -25,6 +26,11 @@ static int address(
 		return -EINVAL;
 	e = rtnl_address(r, index, family, &a, prefix);
 	return e < 0 ? e : rtnl_default_route(r, index, family, &via);
+}
+
+bool interface_exists(void)
+{
+	return if_nametoindex(INTERFACE) > 0;
 }
 
 int interface_prepare(struct err *e)

@@ -7,9 +7,11 @@
 #include "early.h"
 #include "freeze.h"
 #include "interface.h"
+#include "standby.h"
 #include "status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,13 +25,8 @@
 
 static void signal_event(void *ctx, uint32_t events)
 {
-	struct agent *a = ctx;
-	struct signalfd_siginfo si;
-
 	(void)events;
-	while (read(a->signal_watch.fd, &si, sizeof si) == sizeof si)
-		;
-	agent_reap(a);
+	agent_reap(ctx);
 }
 
 static int watch_children(struct agent *a, struct err *e)
@@ -54,7 +51,8 @@ static int prepare(struct agent *a, struct err *e)
 	early_strace();
 	if (early_modules(e) < 0 || early_system(e) < 0 || interface_prepare(e) < 0)
 		return -1;
-	if (loop_init(&a->loop) < 0)
+	a->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	if (loop_init(&a->loop) < 0 || a->random < 0)
 		return err_sys(e, "cannot make the event loop");
 	if (watch_children(a, e) < 0)
 		return -1;
@@ -84,7 +82,8 @@ static void __attribute__((noreturn)) end(struct agent *a)
 		reboot(RB_AUTOBOOT);
 }
 
-/* Nothing else must get a turn: no sleep, and nothing of the container's is done. */
+/* Nothing else must get a turn, or the next message is as good as there: no sleep, and nothing of
+ * the container's is done. */
 static void spin(struct agent *a)
 {
 	if (proto_pending(&a->out) && proto_flush(&a->out, a->port) < 0)
@@ -97,6 +96,7 @@ static void spin(struct agent *a)
 int main(void)
 {
 	struct agent a = {.port = -1,
+	        .random = -1,
 	        .stage.sock = -1,
 	        .tools = -1,
 	        .pausing = {.events = -1, .watch.fd = -1}};
@@ -110,14 +110,15 @@ int main(void)
 	else if (early_option("fcvm.poweroff"))
 		a.done = true;
 	while (!a.done) {
-		if (agent_is_frozen(&a)) {
+		agent_settle_due(&a);
+		if (agent_is_frozen(&a) || standby_waits(&a)) {
 			spin(&a);
 			continue;
 		}
 		if (proto_pending(&a.out))
 			proto_flush(&a.out, a.port);
 		loop_want(&a.loop, &a.port_watch, EPOLLIN | (proto_pending(&a.out) ? EPOLLOUT : 0));
-		loop_once(&a.loop, agent_pause_left(&a));
+		loop_once(&a.loop, (int)clock_earlier(agent_pause_left(&a), agent_settle_left(&a)));
 		agent_pause_due(&a);
 		agent_check_end(&a);
 	}

@@ -7,7 +7,6 @@
 #include "interface.h"
 #include "status.h"
 
-#include <fcntl.h>
 #include <linux/random.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,10 +50,9 @@ static int from_hex(const char *text, unsigned char *out, size_t max)
 }
 
 /* The kernel mixes what it gets, and gives every CPU a new key at its next use. */
-int agent_reseed(const json_t *message, struct err *e)
+int agent_reseed(const struct agent *a, const json_t *message, struct err *e)
 {
 	const char *hex = json_string_value(json_object_get(message, "entropy"));
-	auto_fd int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	union {
 		struct rand_pool_info info;
 		unsigned char room[sizeof(struct rand_pool_info) + ENTROPY_MAX];
@@ -65,7 +63,7 @@ int agent_reseed(const json_t *message, struct err *e)
 		return err_set(e, FCVM_EX_FAIL, "the host sent no entropy to resume with");
 	pool.info.entropy_count = n * 8;
 	pool.info.buf_size = n;
-	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+	if (ioctl(a->random, RNDADDENTROPY, &pool) < 0 || ioctl(a->random, RNDRESEEDCRNG) < 0)
 		return err_sys(e, "cannot reseed the kernel's random numbers");
 	return 0;
 }
@@ -77,7 +75,7 @@ int agent_resume(struct agent *a, const json_t *message, struct err *e)
 	if (!a->ready)
 		return err_set(e, FCVM_EX_FAIL, "this machine was not made to be resumed");
 	agent_set_clock(message);
-	if (agent_reseed(message, e) < 0)
+	if (agent_reseed(a, message, e) < 0)
 		return -1;
 	a->resumed = true;
 	agent_send(a, json_pack("{s:s}", "type", "RESUMED"));

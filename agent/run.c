@@ -161,11 +161,43 @@ static int exec_own(int file, const struct strv *argv, const struct strv *env, s
 	        e, FCVM_EX_NOEXEC, "%s: cannot be executed: %s", argv->v[0], strerror(errno));
 }
 
+static int identity_of(const json_t *process, bool is_main, struct identity *id, struct err *e)
+{
+	const char *user =
+	        json_string_value(json_object_get(json_object_get(process, "user"), "username"));
+
+	if (identity_resolve(user, id, e) < 0)
+		return -1;
+	if (is_main && user && *user)
+		identity_add_group(id);
+	return 0;
+}
+
+static int limit(const struct identity *id, const json_t *process, struct err *e)
+{
+	umask(0022);
+	reset_signals();
+	return identity_limit(id, process, e);
+}
+
+int stage_exec_ahead(const void *process_json, struct identity *id, struct err *e)
+{
+	return identity_of(process_json, false, id, e) < 0 ? -1 : limit(id, process_json, e);
+}
+
+/* So that /dev/stdout can be opened again. */
+static void give_streams(const struct identity *id)
+{
+	struct stat st;
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fstat(fd, &st) == 0 && st.st_uid != id->uid)
+			(void)!fchown(fd, id->uid, (gid_t)-1);
+}
+
 int stage_exec(const void *process_json, const struct stage_how *how, struct err *e)
 {
 	const json_t *process = process_json;
-	const char *user =
-	        json_string_value(json_object_get(json_object_get(process, "user"), "username"));
 	const char *cwd = json_string_value(json_object_get(process, "cwd"));
 	auto_strv struct strv argv = {0}, env = {0};
 	struct identity id;
@@ -175,22 +207,20 @@ int stage_exec(const void *process_json, const struct stage_how *how, struct err
 		return -1;
 	if (argv.n == 0)
 		return err_set(e, FCVM_EX_FAIL, "there is no command to run");
-	if (identity_resolve(user, &id, e) < 0)
+	if (how->ahead)
+		id = *how->ahead;
+	else if (identity_of(process, how->main, &id, e) < 0)
 		return -1;
-	if (how->main && user && *user)
-		identity_add_group(&id);
 	if (!env_get(&env, "HOME"))
 		strv_addf(&env, "HOME=%s", id.home);
-	for (int fd = 0; fd < 3; fd++)
-		(void)!fchown(fd, id.uid, (gid_t)-1); /* so that /dev/stdout can be opened again */
+	give_streams(&id);
 	if (how->init)
 		fork_init(how->sock);
 	if (!json_is_true(json_object_get(process, "terminal")))
 		setsid();
-	if (enter_cwd(cwd, how, &id, e) < 0 || identity_assume(&id, process, e) < 0)
+	if (enter_cwd(cwd, how, &id, e) < 0 || (!how->ahead && limit(&id, process, e) < 0) ||
+	        identity_assume(&id, process, e) < 0)
 		return -1;
-	umask(0022);
-	reset_signals();
 	if (how->own >= 0 && how->own_only)
 		return exec_own(how->own, &argv, &env, e);
 	exec_in_path(&argv, &env, e);

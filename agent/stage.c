@@ -42,16 +42,8 @@ static json_t *load_plan(int fd, struct err *e)
 	return json_parse(text, (size_t)size, "the plan", e);
 }
 
-/* What the agent sends: a kind, the plan, and perhaps the standard descriptors. */
-struct order {
-	char kind; /* 'P' to run it, 'T' to get ready for it */
-	json_t *plan;
-	int stdio[3];
-	bool has_stdio;
-};
-
 /* A plan that is too long for a message comes as a file, ahead of the other descriptors. */
-static int receive(int sock, struct order *o, struct err *e)
+int stage_receive(int sock, struct stage_order *o, struct err *e)
 {
 	auto_free char *text = xcalloc(1, MESSAGE_MAX);
 	auto_fd int file = -1;
@@ -89,15 +81,15 @@ static int run(int sock, struct err *e)
 	struct stage_how how = {.main = true, .sock = sock, .own = -1};
 	auto_json json_t *plan = NULL;
 	struct stage_done done = {.hidden = false};
-	struct order o = {0};
+	struct stage_order o = {0};
 	const json_t *own;
 
-	if (stage_mount_generic(e) < 0 || receive(sock, &o, e) < 0)
+	if (stage_mount_generic(e) < 0 || stage_receive(sock, &o, e) < 0)
 		return -1;
 	while (o.kind == 'T') {
 		auto_json json_t *like = o.plan;
 
-		if (prepare(sock, like, e) < 0 || receive(sock, &o, e) < 0)
+		if (prepare(sock, like, e) < 0 || stage_receive(sock, &o, e) < 0)
 			return -1;
 		done.hidden = true;
 	}
@@ -215,7 +207,7 @@ static int plan_file(const char *plan, size_t n, struct err *e)
 }
 
 static int send_plan(
-        struct stage *st, char kind, const char *plan, size_t n, const int stdio[3], struct err *e)
+        int sock, char kind, const char *plan, size_t n, const int stdio[3], struct err *e)
 {
 	auto_free char *text = xcalloc(1, MESSAGE_MAX);
 	bool fits = n < MESSAGE_MAX;
@@ -232,7 +224,7 @@ static int send_plan(
 		fds[n_fds++] = file;
 	for (int i = 0; stdio && i < 3; i++)
 		fds[n_fds++] = stdio[i];
-	r = fds_send(st->sock, text, fits ? n + 1 : 1, fds, n_fds);
+	r = fds_send(sock, text, fits ? n + 1 : 1, fds, n_fds);
 	/* A process that has failed already closed its end: what it has sent says why. */
 	if (r < 0 && r != -EPIPE) {
 		errno = -r;
@@ -243,12 +235,12 @@ static int send_plan(
 
 int stage_ready(struct stage *st, const char *plan, size_t n, struct err *e)
 {
-	return send_plan(st, 'T', plan, n, NULL, e);
+	return send_plan(st->sock, 'T', plan, n, NULL, e);
 }
 
-int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e)
+int stage_start(int sock, const char *plan, size_t n, const int stdio[3], struct err *e)
 {
-	return send_plan(st, 'P', plan, n, stdio, e);
+	return send_plan(sock, 'P', plan, n, stdio, e);
 }
 
 enum stage_news stage_news(int sock, int *master, struct err *e)

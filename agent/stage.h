@@ -8,6 +8,7 @@
 #include "err.h"
 #include "volume.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,8 +26,19 @@ int stage_prepare(struct stage *st, struct err *e);
  * tells when it is done. Every plan that comes then has the same maskedPaths and readonlyPaths. */
 int stage_ready(struct stage *st, const char *plan, size_t n, struct err *e);
 
-/* Hands over the plan (JSON text) and the standard descriptors (ignored with a terminal). */
-int stage_start(struct stage *st, const char *plan, size_t n, const int stdio[3], struct err *e);
+/* Hands over the plan (JSON text) and the standard descriptors (NULL with a terminal). sock: of any
+ * process that waits in stage_receive(). */
+int stage_start(int sock, const char *plan, size_t n, const int stdio[3], struct err *e);
+
+/* What the agent sent, in the process. */
+struct stage_order {
+	char kind; /* 'P' to run it, 'T' to get ready for it */
+	json_t *plan;
+	int stdio[3];
+	bool has_stdio;
+};
+/* Waits for it; the plan is a new reference. */
+int stage_receive(int sock, struct stage_order *o, struct err *e);
 
 enum stage_news {
 	STAGE_NONE,     /* nothing yet */
@@ -55,6 +67,8 @@ int stage_mount_plan(const void *plan_json, const struct stage_done *done, struc
 int stage_hide(const void *plan_json, struct err *e);
 /* Reads what a command of this plan will read at its start, so that it is in memory. */
 void stage_warm(const void *plan_json);
+/* The same for one command, in the environment of that process. */
+void stage_warm_command(const char *file, const void *process_json);
 /* Makes a terminal of the mounted /dev/pts the process's own and its standard streams, and sends
  * the master to the agent. console: bind it to /dev/console, too. */
 int stage_terminal(int sock, bool console, struct err *e);
@@ -69,6 +83,8 @@ int identity_resolve(const char *spec, struct identity *id, struct err *e);
 /* The main group among the supplementary ones, as podman has it for a container's own
  * process whose user was named. */
 void identity_add_group(struct identity *id);
+/* In this order, and nothing gives back what either takes. */
+int identity_limit(const struct identity *id, const void *process_json, struct err *e);
 int identity_assume(const struct identity *id, const void *process_json, struct err *e);
 
 struct stage_how {
@@ -78,7 +94,13 @@ struct stage_how {
 	int sock;        /* closed by that init */
 	int own; /* descriptor of the agent's own tools (busybox), or -1: run when PATH has no */
 	bool own_only; /* such command; own_only: at once */
+	/* Who it was made for before, by stage_exec_ahead(); NULL: nobody. */
+	const struct identity *ahead;
 };
+
+/* What can be done of stage_exec() before it is known what will be run, for a process like that.
+ * *id is for stage_how. */
+int stage_exec_ahead(const void *process_json, struct identity *id, struct err *e);
 
 /* Executes process.args as the OCI runtime specification's `process` says; returns only with an
  * error. */

@@ -97,17 +97,10 @@ static const char *path_variable(const json_t *env)
 	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-void stage_warm(const void *plan_json)
+void stage_warm_command(const char *file, const void *process_json)
 {
-	const json_t *process = json_object_get(plan_json, "process");
-	const char *file = json_string_value(json_array_get(json_object_get(process, "args"), 0));
-	const char *path = path_variable(json_object_get(process, "env"));
-	char head[64];
+	const char *path = path_variable(json_object_get(process_json, "env"));
 
-	read_file("/etc/passwd", head, sizeof head);
-	read_file("/etc/group", head, sizeof head);
-	if (!file || !*file)
-		return;
 	if (strchr(file, '/')) {
 		warm_program(file);
 		return;
@@ -122,4 +115,16 @@ void stage_warm(const void *plan_json)
 		}
 		path += n + (path[n] == ':');
 	}
+}
+
+void stage_warm(const void *plan_json)
+{
+	const json_t *process = json_object_get(plan_json, "process");
+	const char *file = json_string_value(json_array_get(json_object_get(process, "args"), 0));
+	char head[64];
+
+	read_file("/etc/passwd", head, sizeof head);
+	read_file("/etc/group", head, sizeof head);
+	if (file && *file)
+		stage_warm_command(file, process);
 }

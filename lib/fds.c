@@ -2,6 +2,7 @@
 #include "fds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,25 @@ ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_
 		memcpy(fds, CMSG_DATA(c), *n_fds * sizeof(int));
 	}
 	return r;
+}
+
+int fds_settle(const int *fds, size_t n)
+{
+	const int first = 3, end = first + (int)n;
+	int high[FDS_SETTLE_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		high[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, end);
+		if (fds[i] >= 0 && high[i] < 0)
+			return -errno;
+	}
+	for (int i = 0; i < (int)n; i++) {
+		if (high[i] < 0)
+			close(first + i);
+		else if (dup3(high[i], first + i, O_CLOEXEC) < 0)
+			return -errno;
+	}
+	return close_range((unsigned)end, ~0U, 0) < 0 ? -errno : 0;
 }
 
 static int by_number(const void *a, const void *b)

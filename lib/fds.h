@@ -15,6 +15,11 @@ int fds_send(int sock, const void *text, size_t n, const int *fds, size_t n_fds)
  * flags: MSG_DONTWAIT, or 0 to wait as the socket does. */
 ssize_t fds_receive(int sock, void *text, size_t n, int fds[FDS_MAX], size_t *n_fds, int flags);
 
+/* The n descriptors under the numbers from 3 on, close-on-exec, and no others but the standard
+ * ones; where one is -1 there is none under its number. 0 or -errno. n <= FDS_SETTLE_MAX. */
+int fds_settle(const int *fds, size_t n);
+#define FDS_SETTLE_MAX 8
+
 /* Closes all descriptors but the standard ones and those of keep[], which gets sorted. */
 void fds_close_others(int *keep, size_t n);
 

@@ -152,7 +152,7 @@ static int entropy(char *hex, size_t n)
 }
 
 /* A clone of a machine that was running: who it is from now on. */
-json_t *dialogue_clone_message(const json_t *plan)
+json_t *dialogue_clone_message(const json_t *plan, bool exec)
 {
 	char random[2 * ENTROPY_BYTES + 1], epoch[33], machine[33], b[33], boot[37];
 
@@ -162,9 +162,9 @@ json_t *dialogue_clone_message(const json_t *plan)
 	/* RFC 9562: version 4, variant 10. */
 	snprintf(boot, sizeof boot, "%.8s-%.4s-4%.3s-%c%.3s-%.12s", b, b + 8, b + 13,
 	        "89ab"[b[16] & 3], b + 17, b + 20);
-	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:O}", "type", "RESUME", "time",
+	return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:O}", "type", "RESUME", "time",
 	        (json_int_t)clock_real_ns(), "entropy", random, "epoch", epoch, "machineId",
-	        machine, "bootId", boot, "plan", plan);
+	        machine, "bootId", boot, "exec", (int)exec, "plan", plan);
 }
 
 json_t *dialogue_time(void)
@@ -174,7 +174,7 @@ json_t *dialogue_time(void)
 
 static void resume_clone(struct machine *m)
 {
-	json_t *message = dialogue_clone_message(m->o->plan);
+	json_t *message = dialogue_clone_message(m->o->plan, m->o->exec != NULL);
 
 	if (!message) {
 		m->violation = "there is no entropy for it";

@@ -212,7 +212,7 @@ static int say_resume(struct rewind_job *j, struct err *e)
 {
 	struct loop *l = &j->job.m->loop;
 
-	if (say(j, dialogue_clone_message(j->job.m->o->plan)) < 0)
+	if (say(j, dialogue_clone_message(j->job.m->o->plan, false)) < 0)
 		return err_set(e, FCVM_EX_FAIL, "there is no entropy for it");
 	if (loop_add(l, &j->agent_watch, j->next.agent, EPOLLIN | EPOLLOUT, agent_event, j) < 0 ||
 	        loop_add(l, &j->end_watch, j->next.proc.pidfd, EPOLLIN, end_event, j) < 0)

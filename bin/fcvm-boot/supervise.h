@@ -225,8 +225,9 @@ void dialogue_thaw(struct machine *m); /* if it is, or was told to be, frozen */
 bool dialogue_pending(const struct machine *m);
 int dialogue_flush(struct machine *m);   /* 0 or -errno */
 void dialogue_resume(struct machine *m); /* the first words to a machine that was restored */
-json_t *dialogue_clone_message(const json_t *plan); /* those to a clone; NULL: no entropy */
-json_t *dialogue_time(void);                        /* the answer to a clone that asks for it */
+/* Those to a clone; exec: a session will follow at once. NULL: no entropy. */
+json_t *dialogue_clone_message(const json_t *plan, bool exec);
+json_t *dialogue_time(void); /* the answer to a clone that asks for it */
 /* Another run of the container's streams begins, with the clients that there are. */
 void dialogue_begin_streams(struct machine *m);
 /* One frame of an exit report. The whole of it (a new reference) with *status, or NULL: there is

@@ -80,6 +80,61 @@ counts_on() {
 	is "$(fcvm ls -q)" source
 }
 
+# What a process can see of what it is; the pid namespace's numbers aside.
+SELF='id; umask; env | sort; pwd; cat /proc/self/cgroup /proc/self/oom_score_adj; readlink /proc/self/fd/0
+	grep -E "^(Cap|Sig[BIC]|NoNewPrivs|Groups|Seccomp|Cpus_allowed_list|PPid|NStgid)" /proc/$$/status | sed "/NStgid/s/.*/one/"
+	ls /proc/self/fd; cut -d " " -f 18,19,40,41 /proc/$$/stat; cat /proc/$$/limits
+	[ "$(cut -d " " -f 6 /proc/$$/stat)" = $$ ] && echo leads'
+
+@test "the command of a clone is what a session of the container is, and what prepared it is not seen" {
+	local user
+	for user in '' 1000:1001; do
+		start other --network none ${user:+--user "$user"} --ulimit nofile=500:600 -e A=b "$IMAGE" sleep 1000
+		fcvm snapshot create other --tag self
+		run -0 fcvm exec other sh -c "$SELF"
+		diff <(echo "$output") <(fcvm snapshot run self --name other-clone --rm --exec "$SELF" |
+			sed 's/^HOSTNAME=other-clone$/HOSTNAME=other/') || fail "as ${user:-root}"
+		is "$(fcvm exec other ps | grep -vc PID)" 2 'processes, with ps'
+		fcvm snapshot run self --name clone -d
+		wait_for 5 eval '[[ $(fcvm exec clone ps | grep -vc PID) == 2 ]]'
+		is "$(fcvm exec clone cat /proc/1/cmdline | tr '\0' ' ')" 'sleep 1000 '
+		fcvm stop -t 0 clone other
+		fcvm snapshot rm self
+	done
+}
+
+@test "names that the user has changed stay the user's" {
+	fcvm exec source sh -c 'cp /etc/hosts /old; { echo "10.9.9.9	db"; cat /old; printf "10.9.9.8 no-end"; } >/etc/hosts'
+	fcvm snapshot create source --tag names
+	for name in clone a-much-longer-name-than-the-other-one x; do
+		run -0 fcvm snapshot run names --name "$name" --rm --exec 'cat /etc/hosts; echo; cat /etc/hostname; wc -c </etc/hostname'
+		has "$output" $'10.9.9.9\tdb\n'
+		has "$output" $'127.0.1.1\t'"$name"$'\n'
+		has "$output" $'10.9.9.8 no-end\n'"$name"$'\n'$((${#name} + 1))
+		lacks "$output" source
+	done
+	fcvm exec source sh -c 'cat /old >/etc/hosts'
+	fcvm snapshot rm names
+}
+
+@test "a container that kills or stops all that it finds is saved or refused, and goes on" {
+	local how
+	for how in KILL STOP; do
+		start killer --network none "$IMAGE" -- sh -c "while :; do
+			for p in /proc/[0-9]*; do p=\${p#/proc/}; [ \$p = 1 ] || kill -$how \$p; done; done 2>/dev/null"
+		for _ in 1 2 3 4 5 6; do
+			run fcvm snapshot create killer --tag killer
+			[[ $status == 0 || $output == *'try again'* || $output == *'cannot prepare the container'* ]] ||
+				fail "$how: $status: $output"
+			[[ $status != 0 ]] || is "$(fcvm snapshot run killer --name clone -d)" clone
+			fcvm stop --ignore -t 0 clone >/dev/null
+		done
+		is "$(fcvm ls -f name=killer --format '{{.State}}')" running
+		fcvm stop -t 0 killer
+		! snapshots | grep -qx killer || fcvm snapshot rm killer
+	done
+}
+
 @test "--count runs several at once, under numbered names" {
 	run -0 fcvm snapshot run base --name many -n 3 -d
 	is "$(sort <<<"$output" | paste -sd ' ')" 'many-1 many-2 many-3'
