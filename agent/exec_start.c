@@ -298,7 +298,9 @@ static int start(struct agent *a, struct job *j, int *sock, struct err *e)
 {
 	int pair[2];
 
-	if (!json_is_true(json_object_get(j->request, "vm")) && find_container(a, j, e) < 0)
+	j->process = exec_process(a->plan, j->request, e);
+	if (!j->process ||
+	        (!json_is_true(json_object_get(j->request, "vm")) && find_container(a, j, e) < 0))
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 	        pipe2(j->go, O_CLOEXEC) < 0)
@@ -309,16 +311,20 @@ static int start(struct agent *a, struct job *j, int *sock, struct err *e)
 	return launch(j, e);
 }
 
-/* Whether the standby can be it, which is somebody already. */
+/* Whether the standby can be it, which is somebody and somewhere already. */
 static bool is_plain(const json_t *request)
 {
 	static const char *const others[] = {"vm", "tool", "privileged"};
-	const char *user = json_string_value(json_object_get(request, "user"));
+	static const char *const texts[] = {"user", "cwd"};
+	const char *text;
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (json_is_true(json_object_get(request, others[i])))
 			return false;
-	return !user || !*user;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if ((text = json_string_value(json_object_get(request, texts[i]))) && *text)
+			return false;
+	return json_array_size(json_object_get(request, "env")) == 0;
 }
 
 int exec_start(
@@ -344,13 +350,12 @@ int exec_start(
 	if ((vm || tool) && open_tools(a, e) < 0)
 		goto out;
 	j.tools = vm || tool ? a->tools : -1;
-	j.process = exec_process(a->plan, request, e);
 	ready = standby_waits(a) && is_plain(request);
 	pipes = !tty && !(ready && !interactive);
-	if (!j.process || (pipes && make_pipes(interactive, &j, ours, e) < 0))
+	if (pipes && make_pipes(interactive, &j, ours, e) < 0)
 		goto out;
 	if (ready)
-		r = standby_exec(a, j.process, pipes ? j.stdio : NULL, ours, sock, pid, e);
+		r = standby_exec(a, request, pipes ? j.stdio : NULL, ours, sock, pid, e);
 	else
 		r = start(a, &j, sock, e);
 out:

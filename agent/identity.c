@@ -188,23 +188,27 @@ static int set_flag(cap_t caps, cap_flag_t flag, uint64_t mask)
 	return 0;
 }
 
-static int set_caps(const json_t *caps, struct err *e)
+static int make_caps(struct identity *id, const json_t *caps, struct err *e)
 {
-	uint64_t permitted = cap_mask(json_object_get(caps, "permitted"));
-	uint64_t inheritable = cap_mask(json_object_get(caps, "inheritable"));
-	uint64_t ambient = cap_mask(json_object_get(caps, "ambient"));
-	cap_t c = cap_init();
-	int r = -1;
+	id->ambient = cap_mask(json_object_get(caps, "ambient"));
+	id->caps = cap_init();
+	if (!id->caps ||
+	        set_flag(id->caps, CAP_PERMITTED, cap_mask(json_object_get(caps, "permitted"))) <
+	                0 ||
+	        set_flag(id->caps, CAP_EFFECTIVE, cap_mask(json_object_get(caps, "effective"))) <
+	                0 ||
+	        set_flag(id->caps, CAP_INHERITABLE,
+	                cap_mask(json_object_get(caps, "inheritable"))) < 0)
+		return err_sys(e, "cannot name the capabilities");
+	return 0;
+}
 
-	if (c && set_flag(c, CAP_PERMITTED, permitted) == 0 &&
-	        set_flag(c, CAP_EFFECTIVE, cap_mask(json_object_get(caps, "effective"))) == 0 &&
-	        set_flag(c, CAP_INHERITABLE, inheritable) == 0)
-		r = cap_set_proc(c);
-	cap_free(c);
-	if (r < 0)
+static int set_caps(const struct identity *id, struct err *e)
+{
+	if (cap_set_proc(id->caps) < 0)
 		return err_sys(e, "cannot set the capabilities");
-	for (cap_value_t v = 0; v < cap_max_bits(); v++)
-		if ((ambient >> v & 1) && cap_set_ambient(v, CAP_SET) < 0)
+	for (cap_value_t v = 0; id->ambient && v < cap_max_bits(); v++)
+		if ((id->ambient >> v & 1) && cap_set_ambient(v, CAP_SET) < 0)
 			return err_sys(e, "cannot raise an ambient capability");
 	return 0;
 }
@@ -217,12 +221,13 @@ static int drop_bounding(uint64_t keep, struct err *e)
 	return 0;
 }
 
-int identity_limit(const struct identity *id, const void *process_json, struct err *e)
+int identity_limit(struct identity *id, const void *process_json, struct err *e)
 {
 	const json_t *process = process_json;
 	const json_t *caps = json_object_get(process, "capabilities");
 
-	if (drop_bounding(cap_mask(json_object_get(caps, "bounding")), e) < 0)
+	if (make_caps(id, caps, e) < 0 ||
+	        drop_bounding(cap_mask(json_object_get(caps, "bounding")), e) < 0)
 		return -1;
 	return setgroups(id->n_groups, id->groups) < 0
 	               ? err_sys(e, "cannot have the groups of user %u", id->uid)
@@ -232,7 +237,6 @@ int identity_limit(const struct identity *id, const void *process_json, struct e
 int identity_assume(const struct identity *id, const void *process_json, struct err *e)
 {
 	const json_t *process = process_json;
-	const json_t *caps = json_object_get(process, "capabilities");
 
 	if (set_rlimits(json_object_get(process, "rlimits"), e) < 0)
 		return -1;
@@ -240,7 +244,7 @@ int identity_assume(const struct identity *id, const void *process_json, struct 
 		return err_sys(e, "cannot keep capabilities");
 	if (setresgid(id->gid, id->gid, id->gid) < 0 || setresuid(id->uid, id->uid, id->uid) < 0)
 		return err_sys(e, "cannot become user %u:%u", id->uid, id->gid);
-	if (set_caps(caps, e) < 0)
+	if (set_caps(id, e) < 0)
 		return -1;
 	if (json_is_true(json_object_get(process, "noNewPrivileges")) &&
 	        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

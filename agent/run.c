@@ -173,16 +173,30 @@ static int identity_of(const json_t *process, bool is_main, struct identity *id,
 	return 0;
 }
 
-static int limit(const struct identity *id, const json_t *process, struct err *e)
+static int limit(struct identity *id, const json_t *process, struct err *e)
 {
 	umask(0022);
 	reset_signals();
 	return identity_limit(id, process, e);
 }
 
-int stage_exec_ahead(const void *process_json, struct identity *id, struct err *e)
+static int environment(
+        const json_t *process, const struct identity *id, struct strv *env, struct err *e)
 {
-	return identity_of(process_json, false, id, e) < 0 ? -1 : limit(id, process_json, e);
+	if (words(json_object_get(process, "env"), "environment", env, e) < 0)
+		return -1;
+	if (!env_get(env, "HOME"))
+		strv_addf(env, "HOME=%s", id->home);
+	return 0;
+}
+
+int stage_exec_ahead(const void *process_json, struct stage_ahead *a, struct err *e)
+{
+	*a = (struct stage_ahead){0};
+	return identity_of(process_json, false, &a->id, e) < 0 ||
+	                       environment(process_json, &a->id, &a->env, e) < 0
+	               ? -1
+	               : limit(&a->id, process_json, e);
 }
 
 /* So that /dev/stdout can be opened again. */
@@ -195,36 +209,43 @@ static void give_streams(const struct identity *id)
 			(void)!fchown(fd, id->uid, (gid_t)-1);
 }
 
-int stage_exec(const void *process_json, const struct stage_how *how, struct err *e)
+/* The process is what it is to be, but for its rights. */
+static int settle(
+        const json_t *process, const struct stage_how *how, struct stage_ahead *a, struct err *e)
 {
-	const json_t *process = process_json;
 	const char *cwd = json_string_value(json_object_get(process, "cwd"));
-	auto_strv struct strv argv = {0}, env = {0};
-	struct identity id;
 
-	if (words(json_object_get(process, "args"), "arguments", &argv, e) < 0 ||
-	        words(json_object_get(process, "env"), "environment", &env, e) < 0)
-		return -1;
-	if (argv.n == 0)
-		return err_set(e, FCVM_EX_FAIL, "there is no command to run");
 	if (how->ahead)
-		id = *how->ahead;
-	else if (identity_of(process, how->main, &id, e) < 0)
+		*a = *how->ahead;
+	else if (identity_of(process, how->main, &a->id, e) < 0 ||
+	         environment(process, &a->id, &a->env, e) < 0)
 		return -1;
-	if (!env_get(&env, "HOME"))
-		strv_addf(&env, "HOME=%s", id.home);
-	give_streams(&id);
+	give_streams(&a->id);
 	if (how->init)
 		fork_init(how->sock);
 	if (!json_is_true(json_object_get(process, "terminal")))
 		setsid();
-	if (enter_cwd(cwd, how, &id, e) < 0 || (!how->ahead && limit(&id, process, e) < 0) ||
-	        identity_assume(&id, process, e) < 0)
+	if (enter_cwd(cwd, how, &a->id, e) < 0)
+		return -1;
+	return how->ahead ? 0 : limit(&a->id, process, e);
+}
+
+int stage_exec(const void *process_json, const struct stage_how *how, struct err *e)
+{
+	const json_t *process = process_json;
+	auto_strv struct strv argv = {0};
+	struct stage_ahead a = {0};
+
+	if (words(json_object_get(process, "args"), "arguments", &argv, e) < 0)
+		return -1;
+	if (argv.n == 0)
+		return err_set(e, FCVM_EX_FAIL, "there is no command to run");
+	if (settle(process, how, &a, e) < 0 || identity_assume(&a.id, process, e) < 0)
 		return -1;
 	if (how->own >= 0 && how->own_only)
-		return exec_own(how->own, &argv, &env, e);
-	exec_in_path(&argv, &env, e);
+		return exec_own(how->own, &argv, &a.env, e);
+	exec_in_path(&argv, &a.env, e);
 	return how->own >= 0 && e->status == FCVM_EX_NOENT && !strchr(argv.v[0], '/')
-	               ? exec_own(how->own, &argv, &env, e)
+	               ? exec_own(how->own, &argv, &a.env, e)
 	               : -1;
 }

@@ -6,11 +6,14 @@
 #define FCVM_STAGE_H
 
 #include "err.h"
+#include "strv.h"
 #include "volume.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/capability.h>
 #include <sys/types.h>
 
 struct stage {
@@ -78,13 +81,15 @@ struct identity {
 	unsigned groups[256];
 	size_t n_groups;
 	char home[256];
+	cap_t caps; /* identity_limit()'s, for identity_assume() */
+	uint64_t ambient;
 };
 int identity_resolve(const char *spec, struct identity *id, struct err *e);
 /* The main group among the supplementary ones, as podman has it for a container's own
  * process whose user was named. */
 void identity_add_group(struct identity *id);
 /* In this order, and nothing gives back what either takes. */
-int identity_limit(const struct identity *id, const void *process_json, struct err *e);
+int identity_limit(struct identity *id, const void *process_json, struct err *e);
 int identity_assume(const struct identity *id, const void *process_json, struct err *e);
 
 struct stage_how {
@@ -93,14 +98,17 @@ struct stage_how {
 	bool init;       /* leave a small init in front of the command */
 	int sock;        /* closed by that init */
 	int own; /* descriptor of the agent's own tools (busybox), or -1: run when PATH has no */
-	bool own_only; /* such command; own_only: at once */
-	/* Who it was made for before, by stage_exec_ahead(); NULL: nobody. */
-	const struct identity *ahead;
+	bool own_only;                   /* such command; own_only: at once */
+	const struct stage_ahead *ahead; /* NULL: nothing */
 };
 
-/* What can be done of stage_exec() before it is known what will be run, for a process like that.
- * *id is for stage_how. */
-int stage_exec_ahead(const void *process_json, struct identity *id, struct err *e);
+/* What was done of stage_exec() before it was known what will be run: by this function, for the
+ * same process but for its arguments. */
+struct stage_ahead {
+	struct identity id;
+	struct strv env;
+};
+int stage_exec_ahead(const void *process_json, struct stage_ahead *a, struct err *e);
 
 /* Executes process.args as the OCI runtime specification's `process` says; returns only with an
  * error. */

@@ -3,8 +3,10 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "clone.h"
+#include "exec.h"
 #include "fds.h"
 #include "join.h"
+#include "json.h"
 #include "status.h"
 #include "strv.h"
 
@@ -30,19 +32,22 @@
 enum { SOCK_FD = 3, MOUNT_FD, PID_FD = MOUNT_FD + CLONE_COVERS };
 
 /* Returns only with an error. */
-static int become(struct stage_how *how, struct err *e)
+static int become(json_t *process, const struct stage_how *how, struct err *e)
 {
 	struct stage_order o;
+	bool tty;
 
 	if (stage_receive(SOCK_FD, &o, e) < 0)
 		_exit(0); /* dismissed */
-	if (json_is_true(json_object_get(o.plan, "terminal")) &&
-	        stage_terminal(SOCK_FD, false, e) < 0)
+	tty = json_is_true(json_object_get(o.plan, "tty"));
+	json_object_set(process, "args", json_object_get(o.plan, "args"));
+	json_object_set_new(process, "terminal", json_boolean(tty));
+	if (tty && stage_terminal(SOCK_FD, false, e) < 0)
 		return -1;
 	for (int i = 0; o.has_stdio && i < 3; i++)
 		if (dup2(o.stdio[i], i) < 0)
 			return err_sys(e, "cannot set up descriptor %d", i);
-	return stage_exec(o.plan, how, e);
+	return stage_exec(process, how, e);
 }
 
 static bool answer(int failed)
@@ -54,7 +59,7 @@ static bool answer(int failed)
 
 /* Told to rehearse, and then the names, each with its end, after a byte that says whether it stays.
  */
-static void __attribute__((noreturn)) stand_by(const json_t *process)
+static void __attribute__((noreturn)) stand_by(json_t *process)
 {
 	static const int mounts[CLONE_COVERS] = {MOUNT_FD, MOUNT_FD + 1, MOUNT_FD + 2};
 	struct stage_how how = {.sock = SOCK_FD, .own = -1};
@@ -62,7 +67,7 @@ static void __attribute__((noreturn)) stand_by(const json_t *process)
 	char text[1 + 2 * NAMES_MAX];
 	struct sched_param p = {0};
 	struct err e = {.status = FCVM_EX_FAIL, .text = "unknown failure"};
-	struct identity id;
+	struct stage_ahead ahead;
 	ssize_t n;
 	bool good;
 
@@ -71,8 +76,8 @@ static void __attribute__((noreturn)) stand_by(const json_t *process)
 		_exit(0);
 	/* A shell is what most commands are given to. */
 	stage_warm_command("sh", process);
-	if (stage_exec_ahead(process, &id, &e) == 0)
-		how.ahead = &id;
+	if (stage_exec_ahead(process, &ahead, &e) == 0)
+		how.ahead = &ahead;
 	if (!answer(clone_rehearse(&known, mounts)))
 		_exit(FCVM_EX_FAIL);
 	n = recv(SOCK_FD, text, sizeof text - 1, 0);
@@ -85,12 +90,12 @@ static void __attribute__((noreturn)) stand_by(const json_t *process)
 	if (!good || !text[0] || !how.ahead)
 		_exit(0);
 	close_range(MOUNT_FD, ~0U, 0);
-	become(&how, &e);
+	become(process, &how, &e);
 	stage_fail(SOCK_FD, &e);
 }
 
 static void __attribute__((noreturn))
-join(const struct standby *s, int pidfd, int sock, const int stdio[3], const json_t *process)
+join(const struct standby *s, int pidfd, int sock, const int stdio[3], json_t *process)
 {
 	const int want[] = {sock, s->mounts[0], s->mounts[1], s->mounts[2], pidfd};
 	struct err e;
@@ -159,10 +164,9 @@ static int make_streams(int ours[3], int theirs[3])
 	return theirs[0];
 }
 
-static int start(struct standby *s, const struct agent *a, int stdio[3])
+static int start(struct standby *s, pid_t container, json_t *process, int stdio[3])
 {
-	const json_t *process = json_object_get(a->plan, "process");
-	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, a->container.pid, 0);
+	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, container, 0);
 	auto_fd int group = s->in_cgroup ? open(STAGE_CGROUP, O_PATH | O_CLOEXEC) : -1;
 	pid_t first;
 	int pair[2];
@@ -183,12 +187,16 @@ static int start(struct standby *s, const struct agent *a, int stdio[3])
 
 int standby_start(struct agent *a, struct err *e)
 {
+	auto_json json_t *plain = json_pack("{s:[]}", "args");
+	auto_json json_t *process = exec_process(a->plan, plain, e);
 	struct standby *s = &a->freeze.standby;
 	int stdio[3] = {-1, -1, -1}, r;
 
 	standby_dismiss(a);
+	if (!process)
+		return -1;
 	s->in_cgroup = !a->paused; /* what is in a paused one gets no turn */
-	r = start(s, a, stdio);
+	r = start(s, a->container.pid, process, stdio);
 	if (r < 0)
 		err_sys(e, "cannot prepare the container for being another");
 	for (int i = 0; i < 3; i++)
@@ -232,11 +240,11 @@ bool standby_waits(const struct agent *a)
 	return a->freeze.standby.stays && a->freeze.standby.sock > 0;
 }
 
-int standby_exec(struct agent *a, const json_t *process, const int stdio[3], int ours[3], int *sock,
+int standby_exec(struct agent *a, const json_t *request, const int stdio[3], int ours[3], int *sock,
         pid_t *pid, struct err *e)
 {
 	struct standby *s = &a->freeze.standby;
-	auto_free char *text = json_dumps(process, JSON_COMPACT);
+	auto_free char *text = json_dumps(request, JSON_COMPACT);
 
 	if (!text)
 		return err_set(e, FCVM_EX_FAIL, "out of memory");
@@ -246,8 +254,7 @@ int standby_exec(struct agent *a, const json_t *process, const int stdio[3], int
 	*sock = s->sock;
 	*pid = s->pid;
 	s->sock = -1;
-	for (int i = 1; !stdio && !json_is_true(json_object_get(process, "terminal")) && i < 3;
-	        i++) {
+	for (int i = 1; !stdio && !json_is_true(json_object_get(request, "tty")) && i < 3; i++) {
 		ours[i] = s->ours[i];
 		s->ours[i] = -1;
 	}

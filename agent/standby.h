@@ -22,10 +22,10 @@ int standby_rename(struct agent *a, const char *name, const char *old, bool stay
 /* Whether it has stayed. */
 bool standby_waits(const struct agent *a);
 
-/* Makes it the process of a session, whose standard descriptors these are; NULL: it makes a
- * terminal or, where none is wanted, has pipes and no input, and their other ends become ours[].
- * *sock is as of exec_start(), and *pid is known. */
-int standby_exec(struct agent *a, const json_t *process, const int stdio[3], int ours[3], int *sock,
+/* Makes it the process of a session that asks for nothing but arguments and a terminal, whose
+ * standard descriptors these are; NULL: it makes a terminal or, where none is wanted, has pipes and
+ * no input, and their other ends become ours[]. *sock is as of exec_start(), and *pid is known. */
+int standby_exec(struct agent *a, const json_t *request, const int stdio[3], int ours[3], int *sock,
         pid_t *pid, struct err *e);
 
 /* It is no longer wanted; it is reaped as any. Not while anything is held: what it had ready may
