@@ -55,14 +55,6 @@ static void touch(const struct clone_name_file *f)
 		__atomic_fetch_or(f->page, 0, __ATOMIC_SEQ_CST);
 }
 
-void clone_names_find(struct clone_names *c)
-{
-	for (size_t i = 0; i < 2; i++) {
-		find_file(&c->files[i], paths[i]);
-		touch(&c->files[i]);
-	}
-}
-
 /* Whether the page is still all of what is there under that path; *size: how much that is. */
 static bool in_memory(const struct clone_name_file *f, const char *path, size_t *size)
 {
@@ -102,7 +94,8 @@ static void rewrite(const struct clone_name_file *f, const char *path, const cha
 {
 	size_t size;
 
-	if (n > PAGE || !in_memory(f, path, &size)) {
+	/* An empty one has no page yet, for which there may be no room. */
+	if (n > PAGE || !in_memory(f, path, &size) || size == 0) {
 		by_path(path, text, n);
 		return;
 	}
@@ -130,17 +123,20 @@ static size_t own_line(const char *line, const char *old)
 	return 0;
 }
 
-/* The line that has the machine's own name gets the new one; what the user wrote stays. */
-static void change_hosts(const struct clone_name_file *f, const char *name, const char *old)
+/* The line that has the machine's own name gets the new one; what the user wrote stays. Malloc'd,
+ * *n bytes; NULL: there is nothing. */
+static char *changed_hosts(
+        const struct clone_name_file *f, const char *name, const char *old, size_t *n)
 {
-	size_t n = 0, size = strlen(name), room = 1, at = 0;
-	auto_free char *hosts = content(f, paths[HOSTS], &n), *out = NULL;
+	size_t size = strlen(name), room = size + 2, at = 0;
+	auto_free char *hosts = content(f, paths[HOSTS], n);
+	char *out;
 
 	if (!hosts)
-		return;
-	for (size_t i = 0; i < n; i++)
+		return NULL;
+	for (size_t i = 0; i < *n; i++)
 		room += hosts[i] == '\n' ? size + 1 : 1;
-	out = xcalloc(1, room + size + 1);
+	out = xcalloc(1, room);
 	for (char *line = hosts, *end; *line; line = end) {
 		size_t ip = own_line(line, old);
 
@@ -154,21 +150,35 @@ static void change_hosts(const struct clone_name_file *f, const char *name, cons
 		at += size;
 		out[at++] = '\n';
 	}
-	if (at)
-		rewrite(f, paths[HOSTS], out, at);
+	*n = at;
+	return out;
+}
+
+void clone_names_find(struct clone_names *c)
+{
+	size_t n;
+
+	for (size_t i = 0; i < 2; i++) {
+		find_file(&c->files[i], paths[i]);
+		touch(&c->files[i]);
+	}
+	/* The memory that this takes is there as well, where there may be none to be had later. */
+	free(changed_hosts(&c->files[HOSTS], "", "", &n));
 }
 
 int clone_names_change(const struct clone_names *c, const char *name, const char *old)
 {
-	auto_free char *line = NULL;
-	size_t n = strlen(name);
+	auto_free char *line = NULL, *hosts = NULL;
+	size_t n = strlen(name), n_hosts = 0;
 
 	if (!*name || !strcmp(name, old))
 		return 0;
 	line = xcalloc(1, n + 2);
 	memcpy(line, name, n);
 	line[n] = '\n';
-	change_hosts(&c->files[HOSTS], name, old);
+	hosts = changed_hosts(&c->files[HOSTS], name, old, &n_hosts);
+	if (hosts && n_hosts)
+		rewrite(&c->files[HOSTS], paths[HOSTS], hosts, n_hosts);
 	rewrite(&c->files[HOSTNAME], paths[HOSTNAME], line, n + 1);
 	return sethostname(name, n);
 }

@@ -202,7 +202,9 @@ void agent_reap(struct agent *a)
 		;
 	exec_news(a);
 	while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
-		if (pid == a->stage.pid) {
+		if (pid == a->freeze.standby.pid) {
+			a->freeze.standby.pid = 0;
+		} else if (pid == a->stage.pid) {
 			standby_dismiss(a);
 			session_exited(&a->container, ws);
 		} else if (!volumes_reaped(&a->volumes, pid) && !exec_reaped(a, pid, ws)) {

@@ -215,7 +215,7 @@ static void __attribute__((noreturn)) join_and_fork(const struct job *j)
 		stage_fail(j->sock, &e);
 	if (stage_mortal(&e) < 0 || (j->pidfd < 0 && vm_terminals(&e) < 0))
 		stage_fail(SOCK_FD, &e);
-	if (join_fork_second(j->pidfd < 0 ? -1 : PID_FD, SOCK_FD) == 0)
+	if (join_fork_second(j->pidfd < 0 ? -1 : PID_FD, SOCK_FD, true) == 0)
 		become(j);
 	(void)!write(TELL_FD, "", 1);
 	_exit(0);

@@ -79,6 +79,7 @@ static int hold_own(const struct freeze *z, int cpu)
  * or what works for it (in the kernel, or a volume's relay), has to do something. */
 static void __attribute__((noreturn)) hold_cpu(struct hold *h, int cpu, bool own)
 {
+	close_range(3, ~0U, 0); /* it sleeps for a while when it has held */
 	if ((!own && set_cpu(0, cpu) < 0) || set_priority(0, 1) < 0)
 		_exit(FCVM_EX_FAIL);
 	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
@@ -104,9 +105,8 @@ static void let_go(struct freeze *z)
 }
 
 /* What can wait after that: who held the processors sleeps until then. */
-static void settle(struct freeze *z)
+static void settle_hold(struct freeze *z)
 {
-	z->settle_ms = 0;
 	for (int i = 0; z->hold && i < z->hold->started; i++)
 		kill(z->hold->pids[i], SIGKILL);
 	if (z->hold)
@@ -115,6 +115,13 @@ static void settle(struct freeze *z)
 		write_existing(RT_RUNTIME, z->rt_runtime);
 	free(z->rt_runtime);
 	z->rt_runtime = NULL;
+}
+
+static void settle(struct agent *a)
+{
+	a->freeze.settle_ms = 0;
+	settle_hold(&a->freeze);
+	standby_dismiss(a);
 }
 
 static int hold_cpus(struct freeze *z, int own)
@@ -169,7 +176,7 @@ static int hold_all(struct freeze *z, bool workers, struct err *e)
 	        hold_cpus(z, own) < 0) {
 		err_sys(e, "cannot hold the machine's processors");
 		let_go(z);
-		settle(z);
+		settle_hold(z);
 		return -1;
 	}
 	return 0;
@@ -203,6 +210,20 @@ static const char *freeze_disk(struct freeze *z, struct err *e)
 	return NULL;
 }
 
+static const char *come_to_rest(struct agent *a, struct err *e)
+{
+	const char *why = NULL;
+
+	if (standby_start(a, e) < 0 || volumes_rest(&a->volumes, e) < 0)
+		return e->text;
+	agent_reap(a); /* who has ended is not left to each clone */
+	why = hindrance(a);
+	if (!why &&
+	        (hold_all(&a->freeze, agent_port_is_dialled(a), e) < 0 || standby_check(a, e) < 0))
+		why = e->text;
+	return why;
+}
+
 void agent_freeze(struct agent *a, bool disk)
 {
 	const char *why = hindrance(a);
@@ -210,20 +231,14 @@ void agent_freeze(struct agent *a, bool disk)
 
 	if (a->freeze.held || a->freeze.disk) /* the host broke the rules; it gets one answer */
 		return;
-	settle(&a->freeze);
+	settle(a);
 	if (!why && disk) {
 		why = freeze_disk(&a->freeze, &e);
 	} else if (!why) {
 		tcdrain(STDERR_FILENO); /* the console */
 		/* What is missing for it would be loaded by a process that gets no turn later. */
 		a->freeze.can_end_tcp = interface_exists() && tcp_can_end();
-		if (standby_start(a, &e) < 0 || volumes_rest(&a->volumes, &e) < 0 ||
-		        hold_all(&a->freeze, agent_port_is_dialled(a), &e) < 0)
-			why = e.text;
-		/* Who has ended is not left to each clone. */
-		agent_reap(a);
-		if (!why && standby_check(a, &e) < 0)
-			why = e.text;
+		why = come_to_rest(a, &e);
 		if (why)
 			agent_unfreeze(a);
 	}
@@ -248,8 +263,7 @@ void agent_unfreeze(struct agent *a)
 		scratch(FITHAW);
 	a->freeze.disk = false;
 	go_on(a);
-	settle(&a->freeze);
-	standby_dismiss(a);
+	settle(a);
 }
 
 static void ask_time(struct agent *a)
@@ -287,8 +301,7 @@ void agent_settle_due(struct agent *a)
 {
 	if (a->freeze.settle_ms == 0 || clock_ms() < a->freeze.settle_ms)
 		return;
-	settle(&a->freeze);
-	standby_dismiss(a);
+	settle(a);
 }
 
 /* RESUME has been under way for as long as an emulated machine took to wake up. */

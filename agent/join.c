@@ -22,9 +22,10 @@ pid_t join_fork_first(int cgroup)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-pid_t join_fork_second(int pidfd, int sock)
+pid_t join_fork_second(int pidfd, int sock, bool inside)
 {
-	const int ns = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+	const int ns = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
+	               (inside ? CLONE_NEWPID : 0);
 	struct clone_args args = {.flags = CLONE_PARENT};
 	char told[JOIN_PID_SIZE] = "P";
 	struct err e;

@@ -21,7 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define NAMES_MAX  4096
@@ -57,6 +57,16 @@ static bool answer(int failed)
 	return send(SOCK_FD, &error, sizeof error, MSG_NOSIGNAL) == sizeof error && !error;
 }
 
+/* What was called after the VM is called after the clone. */
+static void rename_in_env(struct strv *env, const char *name, const char *old)
+{
+	for (size_t i = 0; i < env->n; i++)
+		if (!strncmp(env->v[i], "HOSTNAME=", 9) && !strcmp(env->v[i] + 9, old)) {
+			free(env->v[i]);
+			env->v[i] = xasprintf("HOSTNAME=%s", name);
+		}
+}
+
 /* Told to rehearse, and then the names, each with its end, after a byte that says whether it stays.
  */
 static void __attribute__((noreturn)) stand_by(json_t *process)
@@ -68,10 +78,12 @@ static void __attribute__((noreturn)) stand_by(json_t *process)
 	struct sched_param p = {0};
 	struct err e = {.status = FCVM_EX_FAIL, .text = "unknown failure"};
 	struct stage_ahead ahead;
+	const char *name, *old;
 	ssize_t n;
 	bool good;
 
-	setsid(); /* who ends the session must find all of it */
+	setsid();                     /* who ends the session must find all of it */
+	memset(text, 0, sizeof text); /* its pages are there */
 	if (recv(SOCK_FD, text, sizeof text, 0) <= 0)
 		_exit(0);
 	/* A shell is what most commands are given to. */
@@ -80,11 +92,16 @@ static void __attribute__((noreturn)) stand_by(json_t *process)
 		how.ahead = &ahead;
 	if (!answer(clone_rehearse(&known, mounts)))
 		_exit(FCVM_EX_FAIL);
-	n = recv(SOCK_FD, text, sizeof text - 1, 0);
-	if (n <= 1)
+	while ((n = recv(SOCK_FD, text, sizeof text - 1, 0)) == 1) /* is it there? */
+		if (!answer(0))
+			_exit(0);
+	if (n < 1)
 		_exit(0);
 	text[n] = 0;
-	good = answer(clone_rename(&known, text + 1, text + 1 + strlen(text + 1) + 1, mounts));
+	name = text + 1;
+	old = name + strlen(name) + 1;
+	good = answer(clone_rename(&known, name, old, mounts));
+	rename_in_env(&ahead.env, name, old);
 	/* Not before: from here on whoever holds the processor comes first. */
 	sched_setscheduler(0, SCHED_OTHER, &p);
 	if (!good || !text[0] || !how.ahead)
@@ -94,6 +111,7 @@ static void __attribute__((noreturn)) stand_by(json_t *process)
 	stage_fail(SOCK_FD, &e);
 }
 
+/* Who cannot become a command is not seen in the container, nor held up with it. */
 static void __attribute__((noreturn))
 join(const struct standby *s, int pidfd, int sock, const int stdio[3], json_t *process)
 {
@@ -106,7 +124,7 @@ join(const struct standby *s, int pidfd, int sock, const int stdio[3], json_t *p
 			_exit(FCVM_EX_FAIL);
 	if (fds_settle(want, sizeof want / sizeof *want) < 0 || stage_mortal(&e) < 0)
 		_exit(FCVM_EX_FAIL);
-	if (join_fork_second(PID_FD, SOCK_FD) == 0)
+	if (join_fork_second(PID_FD, SOCK_FD, s->in_cgroup) == 0)
 		stand_by(process);
 	_exit(0);
 }
@@ -168,6 +186,7 @@ static int start(struct standby *s, pid_t container, json_t *process, int stdio[
 {
 	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, container, 0);
 	auto_fd int group = s->in_cgroup ? open(STAGE_CGROUP, O_PATH | O_CLOEXEC) : -1;
+	struct timeval limit = {.tv_sec = PREPARE_MS / 1000};
 	pid_t first;
 	int pair[2];
 
@@ -180,9 +199,22 @@ static int start(struct standby *s, pid_t container, json_t *process, int stdio[
 		join(s, pidfd, pair[1], stdio, process);
 	close(pair[1]);
 	s->sock = pair[0];
+	setsockopt(s->sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	if (first < 0 || take_pid(s) < 0 || send(s->sock, "", 1, MSG_NOSIGNAL) != 1)
 		return -1;
 	return wait_for_answer(s);
+}
+
+/* Who may look into other processes would find one there that may do anything. */
+static bool may_trace(const json_t *process)
+{
+	const json_t *caps = json_object_get(process, "capabilities"), *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(caps, "bounding"), i,
+	        name) if (json_is_string(name) &&
+	                  !strcmp(json_string_value(name), "CAP_SYS_PTRACE")) return true;
+	return false;
 }
 
 int standby_start(struct agent *a, struct err *e)
@@ -195,7 +227,7 @@ int standby_start(struct agent *a, struct err *e)
 	standby_dismiss(a);
 	if (!process)
 		return -1;
-	s->in_cgroup = !a->paused; /* what is in a paused one gets no turn */
+	s->in_cgroup = !a->paused && !may_trace(process);
 	r = start(s, a->container.pid, process, stdio);
 	if (r < 0)
 		err_sys(e, "cannot prepare the container for being another");
@@ -209,12 +241,11 @@ int standby_start(struct agent *a, struct err *e)
 
 int standby_check(const struct agent *a, struct err *e)
 {
-	pid_t pid = a->freeze.standby.pid;
-	siginfo_t info = {0};
+	const struct standby *s = &a->freeze.standby;
 
-	if (pid)
-		kill(pid, SIGCONT);
-	if (!pid || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid)
+	if (s->pid)
+		kill(s->pid, SIGCONT);
+	if (!s->pid || send(s->sock, "", 1, MSG_NOSIGNAL) != 1 || answer_of(s->sock) < 0)
 		return err_set(e, FCVM_EX_FAIL,
 		        "the container has ended a process that was to prepare it: try again");
 	return 0;
@@ -254,6 +285,7 @@ int standby_exec(struct agent *a, const json_t *request, const int stdio[3], int
 	*sock = s->sock;
 	*pid = s->pid;
 	s->sock = -1;
+	s->pid = 0;
 	for (int i = 1; !stdio && !json_is_true(json_object_get(request, "tty")) && i < 3; i++) {
 		ours[i] = s->ours[i];
 		s->ours[i] = -1;
@@ -265,6 +297,8 @@ void standby_dismiss(struct agent *a)
 {
 	struct standby *s = &a->freeze.standby;
 
+	if (s->pid)
+		kill(s->pid, SIGKILL); /* also one that was stopped */
 	if (s->sock > 0)
 		close(s->sock);
 	s->sock = -1;

@@ -118,7 +118,7 @@ int publish_own(struct publish *p, struct ports *ports, const char *address, str
 
 		if (port->family != AF_UNSPEC)
 			continue;
-		fd = listen_soon(p, AF_INET, &ip, &number, port->udp);
+		fd = listen_on(AF_INET, &ip, &number, port->udp);
 		if (fd == -EADDRINUSE)
 			break;
 		if (fd < 0)

@@ -90,7 +90,7 @@ static int wish(struct net *n, struct err *e)
 	inet_ntop(AF_INET, &a, n->address, sizeof n->address);
 	do
 		r = try_address(n, e);
-	while (r == -EADDRINUSE && patience_wait(&n->publish.patience));
+	while ((r == -EADDRINUSE || r == -EBUSY) && patience_wait(&n->publish.patience));
 	if (r == -EADDRINUSE)
 		return err_set(e, FCVM_EX_FAIL, "--ip %s: another machine has this address", n->ip);
 	if (r == -EBUSY)

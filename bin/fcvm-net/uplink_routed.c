@@ -77,9 +77,11 @@ static int wish(struct net *n, const struct in6_addr *own, struct err *e)
 		        n->ip6, text);
 	}
 	inet_ntop(AF_INET6, &a, n->address6, sizeof n->address6);
-	do
-		n->reservation = is_own(&a) ? -EADDRINUSE : reserve(n->address6);
-	while (n->reservation == -EADDRINUSE && patience_wait(&n->publish.patience));
+	n->reservation = -EADDRINUSE;
+	if (!is_own(&a))
+		do
+			n->reservation = reserve(n->address6);
+		while (n->reservation == -EADDRINUSE && patience_wait(&n->publish.patience));
 	if (n->reservation == -EADDRINUSE)
 		return err_set(
 		        e, FCVM_EX_FAIL, "--ip6 %s: the address is in use on this host", n->ip6);

@@ -87,13 +87,14 @@ SELF='id; umask; env | sort; pwd; cat /proc/self/cgroup /proc/self/oom_score_adj
 	[ "$(cut -d " " -f 6 /proc/$$/stat)" = $$ ] && echo leads'
 
 @test "the command of a clone is what a session of the container is, and what prepared it is not seen" {
-	local user
-	for user in '' 1000:1001; do
-		start other --network none ${user:+--user "$user"} --ulimit nofile=500:600 -e A=b "$IMAGE" sleep 1000
+	local options
+	for options in '' '--user 1000:1001' '--cap-add SYS_PTRACE'; do
+		# shellcheck disable=SC2086 # words
+		start other --network none $options --ulimit nofile=500:600 -e A=b "$IMAGE" sleep 1000
 		fcvm snapshot create other --tag self
 		run -0 fcvm exec other sh -c "$SELF"
-		diff <(echo "$output") <(fcvm snapshot run self --name other-clone --rm --exec "$SELF" |
-			sed 's/^HOSTNAME=other-clone$/HOSTNAME=other/') || fail "as ${user:-root}"
+		diff <(sed 's/^HOSTNAME=other$/HOSTNAME=other-clone/' <<<"$output") \
+			<(fcvm snapshot run self --name other-clone --rm --exec "$SELF") || fail "with '$options'"
 		is "$(fcvm exec other ps | grep -vc PID)" 2 'processes, with ps'
 		fcvm snapshot run self --name clone -d
 		wait_for 5 eval '[[ $(fcvm exec clone ps | grep -vc PID) == 2 ]]'
