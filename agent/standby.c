@@ -27,6 +27,7 @@
 #define NAMES_MAX  4096
 #define PREPARE_MS 5000
 #define NUDGE_MS   20
+#define ANSWER_S   20 /* in the end it is the agent that must go on */
 
 /* The descriptors of the process. */
 enum { SOCK_FD = 3, MOUNT_FD, PID_FD = MOUNT_FD + CLONE_COVERS };
@@ -104,7 +105,7 @@ static void __attribute__((noreturn)) stand_by(json_t *process)
 	rename_in_env(&ahead.env, name, old);
 	/* Not before: from here on whoever holds the processor comes first. */
 	sched_setscheduler(0, SCHED_OTHER, &p);
-	if (!good || !text[0] || !how.ahead)
+	if (!good || !text[0])
 		_exit(0);
 	close_range(MOUNT_FD, ~0U, 0);
 	become(process, &how, &e);
@@ -186,7 +187,7 @@ static int start(struct standby *s, pid_t container, json_t *process, int stdio[
 {
 	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, container, 0);
 	auto_fd int group = s->in_cgroup ? open(STAGE_CGROUP, O_PATH | O_CLOEXEC) : -1;
-	struct timeval limit = {.tv_sec = PREPARE_MS / 1000};
+	struct timeval limit = {.tv_sec = ANSWER_S};
 	pid_t first;
 	int pair[2];
 
@@ -211,9 +212,13 @@ static bool may_trace(const json_t *process)
 	const json_t *caps = json_object_get(process, "capabilities"), *name;
 	size_t i;
 
-	json_array_foreach(json_object_get(caps, "bounding"), i,
-	        name) if (json_is_string(name) &&
-	                  !strcmp(json_string_value(name), "CAP_SYS_PTRACE")) return true;
+	json_array_foreach(json_object_get(caps, "bounding"), i, name)
+	{
+		const char *s = json_string_value(name);
+
+		if (s && !strcmp(s, "CAP_SYS_PTRACE"))
+			return true;
+	}
 	return false;
 }
 
@@ -268,7 +273,9 @@ int standby_rename(struct agent *a, const char *name, const char *old, bool stay
 
 bool standby_waits(const struct agent *a)
 {
-	return a->freeze.standby.stays && a->freeze.standby.sock > 0;
+	const struct standby *s = &a->freeze.standby;
+
+	return s->stays && s->pid > 0 && s->sock > 0;
 }
 
 int standby_exec(struct agent *a, const json_t *request, const int stdio[3], int ours[3], int *sock,

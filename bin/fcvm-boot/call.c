@@ -120,17 +120,19 @@ static void tell_over(struct call *k, int status, const char *error)
 
 static void call_exit(struct machine *m, struct call *k, const struct frame *f)
 {
+	const char *error;
 	int status;
 	auto_json json_t *j = dialogue_exit(m, &k->exit_text, f, &status);
-	void (*over)(struct machine * machine, int result);
+	void (*over)(struct machine * machine, int result, const char *why);
 
 	if (!j)
 		return;
-	tell_over(k, status, json_string_value(json_object_get(j, "error")));
+	error = json_string_value(json_object_get(j, "error"));
+	tell_over(k, status, error);
 	over = k->over;
 	forget(m, k);
 	if (over)
-		over(m, status);
+		over(m, status, error);
 }
 
 static void output(struct machine *m, struct call *k, const struct frame *f)

@@ -62,11 +62,12 @@ static void set(struct machine *m, enum state state)
 		tell(m);
 }
 
-static void probe_over(struct machine *m, int status)
+static void probe_over(struct machine *m, int status, const char *error)
 {
 	struct health *h = m->health;
 	int64_t now = clock_ms();
 
+	(void)error; /* as any failure */
 	if (!h || h->next_ms < 0)
 		return;
 	h->limit_ms = -1;
@@ -147,7 +148,7 @@ void health_due(struct machine *m, int64_t now)
 	}
 	k = call_new(m, h->probe, NULL, &e);
 	if (!k) {
-		probe_over(m, 1);
+		probe_over(m, 1, NULL);
 		return;
 	}
 	k->over = probe_over;

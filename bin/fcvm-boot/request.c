@@ -97,11 +97,14 @@ static void exec(struct conn *c, const json_t *request)
 		                    "interactive", (int)c->call->interactive));
 }
 
-static void exec_over(struct machine *m, int status)
+static void exec_over(struct machine *m, int status, const char *error)
 {
 	m->reported = true;
 	m->status = status;
-	container_over(m, status, NULL);
+	m->failed = error != NULL;
+	if (error)
+		snprintf(m->error, sizeof m->error, "%s", error);
+	container_over(m, status, error);
 }
 
 /* What a clone was started for. */

@@ -109,8 +109,9 @@ struct conn {
 struct call {
 	uint16_t channel;
 	struct conn *owner; /* NULL: nobody is there any more, or it is ours */
-	void (*over)(struct machine *m, int status); /* ours: called at its end */
-	bool detach;                                 /* leave it alone as soon as it runs */
+	/* Ours: called at its end; error: why it never ran, or NULL. */
+	void (*over)(struct machine *m, int status, const char *error);
+	bool detach; /* leave it alone as soon as it runs */
 	bool tty, interactive;
 	struct proto_text exit_text;
 	uint64_t granted[2]; /* what the guest may still send */

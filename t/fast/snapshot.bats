@@ -104,6 +104,18 @@ SELF='id; umask; env | sort; pwd; cat /proc/self/cgroup /proc/self/oom_score_adj
 	done
 }
 
+@test "a clone's command whose user is gone fails as a session of the container does" {
+	start other --network none --user user:1 "$IMAGE" sleep 1000
+	fcvm exec --user 0 other sh -c 'grep -v user /etc/passwd >/p; cat /p >/etc/passwd'
+	run fcvm exec other true
+	local status_then=$status
+	has "$output" "no user 'user'"
+	fcvm snapshot create other --stop
+	run -"$status_then" fcvm snapshot run other --rm --exec true
+	has "$output" "no user 'user'"
+	fcvm snapshot rm other
+}
+
 @test "names that the user has changed stay the user's" {
 	fcvm exec source sh -c 'cp /etc/hosts /old; { echo "10.9.9.9	db"; cat /old; printf "10.9.9.8 no-end"; } >/etc/hosts'
 	fcvm snapshot create source --tag names
