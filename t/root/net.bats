@@ -246,6 +246,9 @@ nothing_left() {
 			socket S, PF_INET, SOCK_DGRAM, 0;
 			for (1 .. 5000) { send S, q(x), 0, pack_sockaddr_in(9, inet_aton(q(192.0.2.9))) or die qq(send: \$!\n) }"
 		kill -CONT "$pasta"
+		# The kernel counts one when pasta has read it.
+		count() { sed -n "s/^ *uplink://p" /proc/net/dev | { read -r _ _ _ _ _ _ _ _ _ sent _ && echo "$sent"; }; }
+		for ((i = 0; i < 500 && $(count) < 5000; i++)); do sleep 0.02; done
 		cat /proc/net/dev'
 	matches "$output" $'\n *uplink:( +[0-9]+){8} +[0-9]+ +[0-9]{4,} +0 +0 '
 }
