@@ -351,7 +351,7 @@ int exec_start(
 		goto out;
 	j.tools = vm || tool ? a->tools : -1;
 	ready = standby_waits(a) && is_plain(request);
-	pipes = !tty && !(ready && !interactive);
+	pipes = !tty && (interactive || !ready);
 	if (pipes && make_pipes(interactive, &j, ours, e) < 0)
 		goto out;
 	if (ready)

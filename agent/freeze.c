@@ -97,9 +97,11 @@ static void let_go(struct freeze *z)
 		return;
 	__atomic_store_n(&z->hold->released, 1, __ATOMIC_SEQ_CST);
 	sched_setscheduler(0, SCHED_OTHER, &p);
-	for (size_t i = 0; CPU_COUNT(&z->cpus) > 1 && i < 2; i++)
-		if (i == 0 || z->standby.pid)
-			sched_setaffinity(i ? z->standby.pid : 0, sizeof z->cpus, &z->cpus);
+	if (CPU_COUNT(&z->cpus) > 1) {
+		sched_setaffinity(0, sizeof z->cpus, &z->cpus);
+		if (z->standby.pid)
+			sched_setaffinity(z->standby.pid, sizeof z->cpus, &z->cpus);
+	}
 	kworkers_lower(&z->workers);
 	z->held = false;
 }

@@ -52,7 +52,9 @@ static int prepare(struct agent *a, struct err *e)
 	if (early_modules(e) < 0 || early_system(e) < 0 || interface_prepare(e) < 0)
 		return -1;
 	a->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-	if (loop_init(&a->loop) < 0 || a->random < 0)
+	if (a->random < 0)
+		return err_sys(e, "cannot open /dev/urandom");
+	if (loop_init(&a->loop) < 0)
 		return err_sys(e, "cannot make the event loop");
 	if (watch_children(a, e) < 0)
 		return -1;

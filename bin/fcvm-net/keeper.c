@@ -187,10 +187,12 @@ static void tap_last(struct net *n)
 {
 	int low = fcntl(n->tap, F_DUPFD_CLOEXEC, 3);
 
-	if (low < 0)
-		return;
-	close(low < n->tap ? n->tap : low);
-	n->tap = low < n->tap ? low : n->tap;
+	if (low >= 0 && low < n->tap) {
+		close(n->tap);
+		n->tap = low;
+	} else if (low >= 0) {
+		close(low);
+	}
 }
 
 static int prepare(struct keeper *k)
